@@ -44,8 +44,8 @@ class AlphaBeta(Metric):
                 goal="max",
                 bounds=(0.0, 1.0),
                 best=1.0,
-                meaning="Do synthetic rows fall where real rows are, in the right proportion near the middle "
-                "and at the edge?",
+                meaning="How far synthetic rows fall where real rows are, in the right proportion near the "
+                "middle and at the edge.",
             ),
             Figure(
                 name="beta_recall",
