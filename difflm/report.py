@@ -63,30 +63,29 @@ class Report:
         """One figure of one row."""
         return self.row(row).scores[figure]
 
-    def prior_gap(self) -> dict[str, tuple[float, float]]:
+    def prior_gap(self) -> dict[str, tuple[float | None, float]]:
         """By figure: what the decoder costs (posterior against the ideal) and the prior on top of it.
 
-        Both are positive where they make the figure worse. Empty without posterior rows.
+        Both are positive where they make the figure worse; the decoder's is None where the ideal is not
+        known (MLE without the copy row). Empty without posterior rows.
         """
         names = {row.name for row in self.rows}
         if not {"generated", "posterior"} <= names:
             return {}
         generated, posterior = self.row("generated").scores, self.row("posterior").scores
         copy = self.row("copy").scores if "copy" in names else {}
-        gaps = {}
+        gaps: dict[str, tuple[float | None, float]] = {}
         for figure in self.figures:
-            if figure.name.endswith("_holdout") or figure.name == "raw_validity":
-                continue
             a, b = generated.get(figure.name), posterior.get(figure.name)
-            ideal = copy.get(figure.name) if figure.name.startswith("mle") else figure.best
-            if a is None or b is None or ideal is None:
+            if a is None or b is None or figure.name == "raw_validity":
                 continue
-            if figure.goal == "target":
-                gaps[figure.name] = (abs(b - ideal), abs(a - ideal) - abs(b - ideal))
-            else:
+            ideal = copy.get(figure.name) if figure.name.startswith("mle") else figure.best
+            if figure.goal != "target":
                 sign = 1.0 if figure.goal == "min" else -1.0
-                gaps[figure.name] = (sign * (b - ideal), sign * (a - b))
-        return gaps
+                gaps[figure.name] = (None if ideal is None else sign * (b - ideal), sign * (a - b))
+            elif ideal is not None:
+                gaps[figure.name] = (abs(b - ideal), abs(a - ideal) - abs(b - ideal))
+        return {name: gap for name, gap in gaps.items() if not name.endswith("_holdout")}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types only; NaN and infinity become None."""

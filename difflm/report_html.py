@@ -72,7 +72,7 @@ def _gaps(report: Report) -> list[dict[str, str]]:
     return [
         {
             "label": by_name[name].label,
-            "decoder": f"{decoder:+.{by_name[name].digits}f}",
+            "decoder": "-" if decoder is None else f"{decoder:+.{by_name[name].digits}f}",
             "prior": f"{prior:+.{by_name[name].digits}f}",
         }
         for name, (decoder, prior) in report.prior_gap().items()
@@ -86,8 +86,8 @@ def _card(column: dict[str, Any], by_row: dict[str, dict[str, float]]) -> dict[s
         "svg": _bars(column),
         "others": [
             (LABELS.get(row, row), errors[column["name"]])
-            for row, errors in by_row.items()
-            if row != "generated" and column["name"] in errors
+            for row in ("posterior", "decoder_alone", "holdout")
+            if (errors := by_row.get(row, {})) and column["name"] in errors
         ],
     }
 

@@ -75,6 +75,7 @@ def test_details_explain_the_figures(report: Report) -> None:
 
 def test_prior_gap_is_the_distance_from_posterior_to_generated(report: Report) -> None:
     decoder, prior = report.prior_gap()["c2st_xgb"]
+    assert decoder is not None
     assert decoder == pytest.approx(1 - report.score("c2st_xgb", "posterior"))
     assert decoder + prior == pytest.approx(1 - report.score("c2st_xgb"))
 

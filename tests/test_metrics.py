@@ -6,17 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
-from scipy.stats import ks_2samp
 from sklearn.neighbors import NearestNeighbors
 
 from difflm.errors import ConfigError, DataError
 from difflm.metrics import Bench, Result, metric_names, resolve
-from difflm.metrics.c2st import score as c2st_score
-from difflm.metrics.dcr import copy_share, nearer_share, neighbour_ratio
+from difflm.metrics.dcr import copy_share
 from difflm.metrics.mle import Task
 from difflm.metrics.neighbours import nearest, spaces
-from difflm.metrics.shape import code_error, ks_distance, number_error
-from difflm.metrics.trend import own_bins, pearson, shared_bins
 from difflm.schema import Kind, Schema
 
 KINDS = {"x": Kind.real, "k": Kind.integer, "c": Kind.category, "y": Kind.category}
@@ -112,48 +108,6 @@ def test_an_unknown_metric_lists_the_valid_names() -> None:
         resolve("fid")
 
 
-def test_ks_agrees_with_scipy() -> None:
-    rng = np.random.default_rng(0)
-    for a, b in [
-        (rng.normal(size=200), rng.normal(0.3, 2, 170)),
-        (rng.integers(0, 4, 99), rng.integers(1, 6, 40)),
-    ]:
-        assert ks_distance(a.astype(float), b.astype(float)) == pytest.approx(ks_2samp(a, b).statistic)
-
-
-def test_missing_is_a_mass_of_its_own_in_shape() -> None:
-    nan, full = np.full(10, np.nan), np.arange(10.0)
-    half = np.where(np.arange(10) < 5, np.nan, full)
-    assert number_error(full, full) == number_error(nan, nan) == number_error(half, half) == 0
-    assert number_error(full, nan) == number_error(nan, full) == 1
-    same = np.repeat([1.0, np.nan], [8, 2])
-    assert number_error(same, np.repeat([1.0, np.nan], [5, 5])) == pytest.approx(0.3)
-    assert number_error(same, np.repeat([9.0, np.nan], [5, 5])) == pytest.approx(0.8)
-
-
-def test_code_error_is_the_total_variation_distance() -> None:
-    a, b = np.array([0, 0, 1, 2], np.int32), np.array([0, 1, 1, 1], np.int32)
-    assert code_error(a, b, 5) == pytest.approx((0.25 + 0.5 + 0.25) / 2)
-    assert code_error(a, a + 2, 6) == pytest.approx(0.75)
-
-
-def test_pearson_agrees_with_pandas_on_missing_values_and_is_zero_where_undefined() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(80, 3)) @ rng.normal(size=(3, 3)) + 1e6
-    x[rng.random(x.shape) < 0.2] = np.nan
-    assert np.allclose(pearson(x), pd.DataFrame(x).corr().to_numpy(), atol=1e-6)
-    odd = np.column_stack([np.arange(5.0), np.full(5, 1e9 + 0.1), np.full(5, np.nan)])
-    assert np.array_equal(pearson(odd)[0], [1, 0, 0])
-    huge = np.column_stack([np.arange(5.0) * 1e300, np.arange(5.0)])
-    assert np.allclose(pearson(huge), 1)
-
-
-def test_bins_span_the_real_range_with_the_ends_open_and_missing_apart() -> None:
-    values = np.array([[-5.0], [0.0], [9.99], [10.0], [99.9], [100.0], [1e300], [np.nan]])
-    assert shared_bins(values, np.array([0.0]), np.array([100.0]))[:, 0].tolist() == [0, 0, 0, 1, 9, 9, 9, 10]
-    assert own_bins(np.array([[0.0], [5.0], [10.0], [np.nan]]))[:, 0].tolist() == [0, 5, 10, 10]
-
-
 def test_trend_counts_pairs_as_defined() -> None:
     train = pd.DataFrame({"a": list("ppqq") * 10, "b": list("uvuv") * 10, "x": [0.0, 1.0, 2.0, 3.0] * 10})
     kinds = {"a": Kind.category, "b": Kind.category, "x": Kind.real}
@@ -172,12 +126,6 @@ def test_high_cardinality_pairs_need_no_dense_table() -> None:
     assert scores_of(bench_of(train, kinds), rolled, "trend")["trend"] == pytest.approx(100)
 
 
-def test_c2st_formula() -> None:
-    assert c2st_score([0.5, 0.2, 0.5]) == 1
-    assert c2st_score([1.0, 1.0, 1.0]) == 0
-    assert c2st_score([0.6, 0.7, 0.8]) == pytest.approx(1 - 0.4)
-
-
 def test_distances_agree_with_scipy_and_sklearn() -> None:
     bench = make_bench(700)
     train, queries = spaces(bench, [bench.train, bench.test])
@@ -194,14 +142,6 @@ def test_distances_agree_with_scipy_and_sklearn() -> None:
     within = nearest(train, train, power=2, skip_self=True).first
     ours = NearestNeighbors(n_neighbors=2).fit(one_hot).kneighbors(one_hot)[0][:, 1]
     assert np.allclose(np.sqrt(within), ours, atol=1e-4)
-
-
-def test_shares_and_ratios_with_ties_and_duplicates() -> None:
-    a, b = np.array([1, 2, 3, 3], np.float32), np.array([2, 2, 2, 4], np.float32)
-    assert nearer_share(a, b) == pytest.approx((2 + 0.5) / 4)
-    assert neighbour_ratio(np.array([0, 0, 1], np.float32), np.array([0, 4, 2], np.float32)) == pytest.approx(
-        0.5
-    )
 
 
 def test_copies_compare_every_cell_missing_and_text_included() -> None:
@@ -293,6 +233,17 @@ def test_tiny_tables_say_what_cannot_be_computed(rows: int) -> None:
     results = {name: resolve(name)().compute(bench, encoded) for name in metric_names()}
     assert results["shape"].scores["shape"] == 0
     assert results["c2st"].scores["c2st_xgb"] is None and "rows" in results["c2st"].notes[0]
+
+
+def test_validity_counts_rows_not_violations() -> None:
+    train = table(50, 1).assign(m=[1.5, None] * 25)
+    bench = bench_of(train, KINDS | {"m": Kind.real})
+    bad = train.assign(x=train["x"].where(train.index >= 2, None))
+    bad.loc[1:3, "k"] = 10_000
+    bad.loc[3:4, "c"] = "new"
+    encoded = bench.encode(bench.schema.canonical(bad))
+    result = resolve("validity")().compute(bench, encoded)
+    assert result.scores["raw_validity"] == pytest.approx(45 / 50) and result.details["violations"]
 
 
 def test_only_identifiers_are_refused() -> None:

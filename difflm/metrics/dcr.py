@@ -54,7 +54,8 @@ class DCR(Metric):
                 bounds=(0.0, 1.0),
                 best=0.5,
                 meaning="Share of rows nearer to a training row than to an equally large set of unseen real "
-                "rows. 0.5: no nearer than chance; 1: every row leans on a training row.",
+                "rows. 0.5: no nearer than chance. With fewer unseen than training rows only as many "
+                "training rows take part, so that even a full copy stays below 1: its row shows the worst.",
             ),
             Figure(
                 name="near_copies",
