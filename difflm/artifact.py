@@ -1,0 +1,94 @@
+"""A trained model on disk: the same files in a run directory and after `save_pretrained`.
+
+config.json, data/schema.json, vae/{codec.json, model.safetensors}, prior/. Weights are safetensors, settings
+JSON; the weights of a causal LM are not copied, its path is in the config.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from difflm.schema import Schema
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from difflm.config import Config
+from difflm.errors import DiffLMError, RunError
+from difflm.formats.codec import FittedCodec
+from difflm.models.build import build_model
+from difflm.models.vae import LatentLM
+from difflm.priors import PRIORS, load_prior
+from difflm.priors.base import Prior
+
+FOREIGN = "decoder.lm."
+"""Weights under this name belong to a causal LM that is loaded from its own place."""
+
+
+@dataclass
+class Artifact:
+    """Everything that generation needs."""
+
+    config: Config
+    schema: Schema
+    codec: FittedCodec
+    model: LatentLM
+    prior: Prior
+
+
+def save(artifact: Artifact, folder: Path) -> None:
+    """Write all files of `artifact` below `folder`; each one appears whole or not at all."""
+    write_json(folder / "config.json", json.loads(artifact.config.model_dump_json()))
+    write_json(folder / "data" / "schema.json", json.loads(artifact.schema.model_dump_json()))
+    save_model(artifact, folder / "vae")
+    artifact.prior.save(folder / "prior")
+    write_json(folder / "prior" / "kind.json", {"kind": artifact.prior.kind})
+
+
+def save_model(artifact: Artifact, folder: Path) -> None:
+    """codec.json and model.safetensors."""
+    write_json(folder / "codec.json", artifact.codec.to_dict())
+    weights = artifact.model.state_dict()
+    own = {k: v.contiguous().cpu() for k, v in weights.items() if not k.startswith(FOREIGN)}
+    temporary = folder / "model.tmp"
+    save_file(own, temporary)
+    os.replace(temporary, folder / "model.safetensors")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def load(folder: Path) -> Artifact:
+    """The model saved in `folder`; RunError when files are missing, broken, or from something else."""
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = Config.load({k: v for k, v in values.items() if k in Config.model_fields})
+        schema = Schema.model_validate_json((folder / "data" / "schema.json").read_text(encoding="utf-8"))
+        codec = FittedCodec.from_dict(
+            schema, json.loads((folder / "vae" / "codec.json").read_text(encoding="utf-8"))
+        )
+        model = build_model(config, codec)
+        weights = load_file(folder / "vae" / "model.safetensors")
+        missing = [k for k in model.state_dict() if k not in weights and not k.startswith(FOREIGN)]
+        if missing:
+            raise RunError(
+                f"the weights {missing[0]} in {folder.name}/vae", "a file without them", "train again"
+            )
+        model.load_state_dict(weights, strict=False)
+        prior = load_prior(json.loads((folder / "prior" / "kind.json").read_text())["kind"], folder / "prior")
+    except DiffLMError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise RunError(
+            f"a trained model in {folder}",
+            f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            f"train it to the end, or name another folder (priors: {', '.join(PRIORS)})",
+        ) from error
+    return Artifact(config, schema, codec, model.eval(), prior)

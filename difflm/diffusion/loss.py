@@ -1,0 +1,28 @@
+"""The EDM training loss (Karras et al. 2022, table 1 and eq. 2): weighted denoising error.
+
+x (B, Z) clean standardised latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+Denoise = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def edm_loss(
+    denoise: Denoise,
+    x: torch.Tensor,
+    generator: torch.Generator,
+    p_mean: float,
+    p_std: float,
+    sigma_data: float = 1.0,
+) -> torch.Tensor:
+    """Mean over rows and dimensions; log sigma ~ N(p_mean, p_std^2)."""
+    normal = torch.randn(len(x), 1 + x.shape[1], generator=generator).to(x.device)
+    sigma = torch.exp(p_mean + p_std * normal[:, 0])
+    denoised = denoise(x + sigma[:, None] * normal[:, 1:], sigma)
+    weight = (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
+    return (weight[:, None] * (denoised - x).square()).mean()

@@ -1,0 +1,36 @@
+"""Noise schedule and Heun sampler of EDM (Karras et al. 2022, eq. 5 and algorithm 1).
+
+x (B, Z); sigmas (steps + 1,) falling.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from difflm.diffusion.loss import Denoise
+
+
+def karras_sigmas(
+    steps: int, low: float = 0.002, high: float = 80.0, rho: float = 7.0, end: float = 0.0
+) -> torch.Tensor:
+    """`steps` levels from high to low, then `end` (0 is clean data; an `end` above `low` becomes the last level)."""
+    low = max(low, end)
+    ramp = torch.linspace(0, 1, steps if end < low else steps + 1, dtype=torch.float64)
+    sigmas = (high ** (1 / rho) + ramp * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+    if end < low:
+        sigmas = torch.cat([sigmas, sigmas.new_tensor([end])])
+    return sigmas.float()
+
+
+@torch.no_grad()
+def heun(denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
+    """Follow the probability-flow ODE dx/dsigma = (x - D(x; sigma)) / sigma from x ~ N(0, sigmas[0]^2)."""
+    levels = sigmas.tolist()
+    for sigma, after in zip(levels[:-1], levels[1:], strict=True):
+        slope = (x - denoise(x, x.new_full((1,), sigma))) / sigma
+        moved = x + (after - sigma) * slope
+        if after > 0:
+            again = (moved - denoise(moved, x.new_full((1,), after))) / after
+            moved = x + (after - sigma) * (slope + again) / 2
+        x = moved
+    return x

@@ -1,0 +1,169 @@
+"""Training with a run directory around it: what `DiffLM.fit` does.
+
+The run keeps its own copy of the split, so that it resumes and is evaluated without the original file.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from difflm.data import Dataset, load
+from difflm.runs import Run
+from safetensors.torch import load_file, save_file
+
+from difflm import artifact as files
+from difflm.artifact import Artifact
+from difflm.config import Config
+from difflm.errors import RunError
+from difflm.formats.codec import FittedCodec
+from difflm.priors.base import Prior
+from difflm.projection import cached
+from difflm.training.fit import Trained, train_all
+from difflm.training.host import Host
+from difflm.training.plan import Size, make_plans
+from difflm.training.prior import Latents, train_prior
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SHOWN_ROWS = 1000
+"""Rows that a finished run keeps as its first sample."""
+STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
+"""Share of the training that is over at the end of each stage, for the progress bar."""
+
+
+def fit(
+    data: pd.DataFrame | str | Path,
+    config: Config,
+    folder: str | Path | None,
+    validation: pd.DataFrame | str | Path | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[Artifact, Run | None]:
+    """Train, or continue, the run in `folder`; without one nothing is kept on disk but for a moment."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return fit(data, config, Path(temporary) / "run", validation, should_stop)[0], None
+    run = _open_or_create(Path(folder), config)
+    run.write_status(state="running", stage="data", message="reading the data", progress=0.0)
+    try:
+        dataset = _data_of(run, data, config, validation)
+        trained, artifact = _train(run, dataset, config, should_stop or run.stop_requested)
+        _finish(run, dataset, trained, artifact)
+    except BaseException as error:
+        run.write_status(state="failed", error=f"{type(error).__name__}: {error}", message=str(error))
+        raise
+    return artifact, run
+
+
+def _open_or_create(folder: Path, config: Config) -> Run:
+    values = json.loads(config.model_dump_json())
+    if not (folder / "config.json").exists():
+        return Run.create(folder, values)
+    run = Run.open(folder)
+    kept = {k: v for k, v in run.config.items() if k in Config.model_fields}
+    if run.status.state == "done":
+        raise RunError("a new or unfinished run", f"the finished run {run.name}", "choose another --run")
+    if kept != values and (folder / "vae").exists() and any((folder / "state").glob("*.safetensors")):
+        raise RunError(
+            "the settings that this run began with",
+            "other settings",
+            "use `difflm resume`, or choose another --run",
+        )
+    return run
+
+
+def _data_of(run: Run, data: Any, config: Config, validation: Any) -> Dataset:
+    """The run's own split when it has one, else the given data, copied into the run."""
+    folder = run.directory("data")
+    if (folder / "schema.json").exists():
+        return Dataset.read(folder)
+    dataset = load(data, target=config.target, validation=validation, seed=config.seed)
+    dataset.write(folder)
+    return dataset
+
+
+def _train(
+    run: Run, dataset: Dataset, config: Config, should_stop: Callable[[], bool]
+) -> tuple[Trained, Artifact]:
+    schema = dataset.schema
+    train, held = schema.canonical(dataset.train), schema.canonical(dataset.validation)
+    codec = FittedCodec.fit(schema, train, config.format.bins)
+    told = [0.0]
+
+    def on_progress(row: dict[str, Any]) -> None:
+        run.append_metrics(row)
+        if "step" in row and time.monotonic() - told[0] > 0.5:
+            told[0] = time.monotonic()
+            begin = {"lm": 0.0, "vae": STAGES["lm"], "prior": STAGES["vae"]}[row["stage"]]
+            progress = begin + (STAGES[row["stage"]] - begin) * row["step"] / row["of"]
+            run.write_status(state="running", stage=row["stage"], progress=progress, message="")
+
+    spent = _seconds_so_far(run)
+    host = Host(on_progress, should_stop, run.directory("state"), spent)
+    trained = train_all(config, codec, train, held, host)
+    artifact = Artifact(config, schema, codec, trained.model, trained.prior)
+    return trained, artifact
+
+
+def _seconds_so_far(run: Run) -> float:
+    rows, _ = run.read_metrics()
+    return max((float(row.get("seconds", 0.0)) for row in rows), default=0.0)
+
+
+def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) -> None:
+    """Weights first; then what the app shows: latents, latent use, a first sample, the PCA map."""
+    from difflm.pipeline import DiffLM, latent_use
+
+    run.write_status(state="running", stage="sample", progress=1.0, message="writing the first rows")
+    own = {k: v for k, v in run.config.items() if k not in Config.model_fields}
+    files.save(artifact, run.path)
+    files.write_json(run.path / "config.json", {**json.loads(artifact.config.model_dump_json()), **own})
+    mu, logvar = trained.train_latents
+    save_file(
+        {"mu": mu.contiguous(), "logvar": logvar.contiguous()}, run.directory("latents") / "train.safetensors"
+    )
+    model = DiffLM(artifact, run)
+    use = latent_use(model, dataset.validation)
+    files.write_json(run.path / "vae" / "latent.json", use)
+    shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
+    z = shown.attrs.pop("latents")
+    tally = shown.attrs.pop("generation")
+    shown.to_parquet(run.directory("samples") / "first.parquet", index=False)
+    files.write_json(run.path / "samples" / "first.json", tally)
+    save_file({"mu": torch.from_numpy(z)}, run.directory("latents") / "sample-first.safetensors")
+    cached(
+        run.directory("latents"), torch.cat([mu, torch.from_numpy(z)]).numpy(), "pca", artifact.config.seed
+    )
+    state = "stopped" if trained.stopped else "done"
+    told = f"reconstruction {use['reconstruction']:.3f} of held-out cells, KL {use['kl']:.1f} nats"
+    message = f"stopped in stage {trained.stopped}; {told}" if trained.stopped else told
+    run.write_status(state=state, stage=trained.stopped or "done", progress=1.0, message=message)
+
+
+def fit_other_prior(kind: str, run: Run, config: Config) -> Prior:
+    """Another kind of prior, fitted to the latents that the run keeps, saved beside its own."""
+    folder = run.path / "prior"
+    from difflm.priors import load_prior
+
+    if any(folder.glob(f"{kind}.safetensors")):
+        return load_prior(kind, folder)
+    tensors = load_file(run.path / "latents" / "train.safetensors")
+    latents: Latents = (tensors["mu"], tensors["logvar"])
+    changed = Config.load({**config.model_dump(), "prior": {**config.prior.model_dump(), "kind": kind}})
+    plan = make_plans(changed, Size(len(latents[0]), 1.0))["prior"]
+    made = train_prior(changed, plan, latents, latents, Host(), _accelerator())
+    made.save(folder)
+    return made
+
+
+def _accelerator() -> Accelerator:
+    from accelerate import Accelerator
+
+    return Accelerator()

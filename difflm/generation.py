@@ -1,0 +1,153 @@
+"""Generation: prior -> z -> soft prompt -> decoder under the grammar -> typed rows, in bounded attempts.
+
+Rejections are counted by reason. Chunks of the same seed are the same rows, however many are asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+
+import pandas as pd
+import torch
+from difflm.precision import mixed
+
+from difflm.config import SampleConfig
+from difflm.errors import GenerationError
+from difflm.models.vae import LatentLM
+from difflm.priors.base import Prior
+from difflm.training.loop import seeded
+
+Keep = Callable[[pd.DataFrame], pd.Series]
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass
+class Tally:
+    """How a generation went; `valid` counts records that parsed and fit the schema before any retry."""
+
+    requested: int
+    generated: int = 0
+    attempts: int = 0
+    valid: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def count(self, reasons: dict[str, int]) -> None:
+        """Add rejections."""
+        for reason, number in reasons.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + number
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON form."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def decode_latents(
+    model: LatentLM,
+    z: torch.Tensor,
+    sigma: float,
+    temperature: float,
+    seed: int,
+    batch_size: int = 2048,
+    null: bool = False,
+    only: dict[str, list[int]] | None = None,
+) -> tuple[pd.DataFrame, torch.Tensor, dict[str, int]]:
+    """Canonical rows of z (n, Z) at noise level sigma, the row numbers that came through, and rejections.
+
+    `null` leaves the latent out: the decoder alone."""
+    device = next(model.parameters()).device
+    model.eval()
+    frames, numbers, rejected = [], [], {}
+    for batch, first in enumerate(range(0, len(z), batch_size)):
+        part = z[first : first + batch_size].to(device)
+        generator = seeded(seed, "decode", batch) if device.type == "cpu" else _on_device(seed, batch, device)
+        with mixed(device):
+            prompt = (
+                model.decoder.null_prompts(len(part))
+                if null
+                else model.prompt(part, torch.full((len(part),), float(sigma), device=device))
+            )
+            written = model.decoder.write(prompt, temperature, generator, only)
+        frames.append(written.rows)
+        numbers.append(torch.tensor(written.index, dtype=torch.long) + first)
+        for reason, count in written.rejected.items():
+            rejected[reason] = rejected.get(reason, 0) + count
+    return pd.concat(frames, ignore_index=True), torch.cat(numbers), rejected
+
+
+def _on_device(seed: int, batch: int, device: torch.device) -> torch.Generator:
+    return torch.Generator(device).manual_seed(seeded(seed, "decode", batch).initial_seed())
+
+
+@dataclass
+class Chunk:
+    """Canonical rows and the latents (m, Z) they were decoded from."""
+
+    rows: pd.DataFrame
+    z: torch.Tensor
+
+
+def generate(
+    model: LatentLM,
+    prior: Prior | None,
+    n: int,
+    settings: SampleConfig,
+    seed: int,
+    tally: Tally,
+    keep: Keep | None = None,
+    only: dict[str, list[int]] | None = None,
+    valid: Callable[[pd.DataFrame], pd.Series] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Iterator[Chunk]:
+    """Chunks of together n rows; without a prior the decoder writes alone.
+
+    `valid` marks rows that fit the schema, `keep` those that meet the caller's conditions. Raises
+    GenerationError when `max_attempts` per wanted row did not suffice."""
+    start, batch = time.monotonic(), 0
+    size = model_latent_size(model)
+    while tally.generated < n:
+        # Whole batches: the rows of a seed do not depend on how many are asked for.
+        if tally.attempts >= max(settings.max_attempts * n, settings.batch_size):
+            raise GenerationError(
+                f"{n} rows that meet the conditions",
+                f"{tally.generated} in {tally.attempts} attempts ({_top(tally.rejected)})",
+                "loosen the conditions, or raise sample.max_attempts",
+            )
+        generator = seeded(seed, "prior", batch)
+        count = settings.batch_size
+        z = torch.zeros(count, size) if prior is None else prior.sample(count, generator, settings.noise)
+        draw = int(torch.randint(2**31, (1,), generator=generator))
+        rows, index, rejected = decode_latents(
+            model, z, settings.noise, settings.temperature, draw, settings.batch_size, prior is None, only
+        )
+        z = z[index]
+        tally.attempts += count
+        tally.count(rejected)
+        good = pd.Series(True, index=rows.index) if valid is None else valid(rows)
+        tally.valid += int(good.sum())
+        tally.count({"outside the schema": int((~good).sum())} if not good.all() else {})
+        if keep is not None:
+            fits = keep(rows)
+            tally.count({"conditions not met": int((good & ~fits).sum())} if not fits.all() else {})
+            good = good & fits
+        chosen = good.to_numpy().nonzero()[0][: n - tally.generated]
+        tally.generated += len(chosen)
+        tally.seconds = round(time.monotonic() - start, 3)
+        batch += 1
+        if on_progress:
+            on_progress(tally.generated, n)
+        if len(chosen):
+            yield Chunk(rows.iloc[chosen].reset_index(drop=True), z[torch.from_numpy(chosen)])
+
+
+def model_latent_size(model: LatentLM) -> int:
+    """Z, as the injector takes it."""
+    return int(model.injector.size)
+
+
+def _top(rejected: dict[str, int]) -> str:
+    named = sorted(rejected.items(), key=lambda item: -item[1])[:3]
+    return ", ".join(f"{count} x {reason}" for reason, count in named) or "nothing was rejected"

@@ -1,0 +1,190 @@
+"""The compact decoder over fitted tokens (DESIGN section 4.3).
+
+B rows, T positions, P soft tokens, D width, S slots of the codec, V tokens, Z latent size.
+The decoder's input at a position is the token before it plus the slot that is to be written next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from difflm.formats.codec import PAD, FittedCodec
+from difflm.formats.grammar import FittedGrammar
+from difflm.models.decoder import Batch, Decoder, Written
+from difflm.models.tokens import TokenTable, ordered_rows
+from difflm.models.transformer import Block, scale_residuals
+
+
+class CompactDecoder(Decoder):
+    """A causal LM over fitted tokens with P soft tokens before the row."""
+
+    def __init__(self, codec: FittedCodec, width: int, layers: int, heads: int, soft_tokens: int) -> None:
+        super().__init__()
+        self.codec = codec
+        self.width, self.soft_tokens = width, soft_tokens
+        self.table = TokenTable(codec, width, codec.longest + 1)
+        self.bos = nn.Parameter(torch.randn(width) * 0.3)
+        self.null_prompt = nn.Parameter(torch.randn(soft_tokens, width) * 0.3)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Parameter(ordered_rows(codec, width, 0.02))
+        self.bias = nn.Parameter(torch.zeros(codec.vocabulary))
+        scale_residuals(self.blocks)
+
+    def inputs(
+        self, ids: torch.Tensor, slots: torch.Tensor, hidden: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Input embeddings (B, T, D) that predict `ids`: BOS and all but the last, plus what comes next.
+
+        `hidden` (B, T) marks input tokens to blank (word dropout)."""
+        tokens = self.table.token(ids.clamp(min=0)[:, :-1])
+        if hidden is not None:
+            tokens = tokens * (~hidden[:, :-1, None])
+        before = torch.cat([self.bos.expand(len(ids), 1, -1), tokens], dim=1)
+        places = torch.arange(ids.shape[1], device=ids.device)
+        return before + self.table.slot(slots) + self.table.place(places)
+
+    def prepare(self, rows: pd.DataFrame) -> Batch:
+        """Token ids (n, T) and their slots (n, T)."""
+        ids = self.codec.encode(rows)
+        return {"ids": torch.from_numpy(ids), "slots": torch.from_numpy(self.codec.slots_of(ids))}
+
+    def null_prompts(self, n: int) -> torch.Tensor:
+        """The learned prompt (n, P, D) of a row without a latent."""
+        return self.null_prompt.expand(n, -1, -1)
+
+    def row_nll(
+        self, prompt: torch.Tensor, batch: Batch, word_dropout: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Nats (B,) of the rows."""
+        return self(prompt, batch["ids"], batch["slots"], word_dropout).sum(dim=1)
+
+    def forward(
+        self,
+        prompt: torch.Tensor,
+        ids: torch.Tensor,
+        slots: torch.Tensor,
+        hidden: torch.Tensor | None = None,
+        prompt_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Negative log-likelihood (B, T) in nats of `ids` given soft tokens `prompt` (B, P, D); PAD costs 0."""
+        x = torch.cat([prompt, self.inputs(ids, slots, hidden)], dim=1)
+        mask = None
+        if prompt_mask is not None:
+            seen = F.pad(prompt_mask, (0, ids.shape[1]), value=True)[:, None, None, :]
+            t = x.shape[1]
+            mask = seen & torch.ones(t, t, dtype=torch.bool, device=x.device).tril()[None, None]
+        for block in self.blocks:
+            x = block(x, causal=True, mask=mask)
+        return self.losses(self.norm(x[:, prompt.shape[1] :]), ids, slots)
+
+    def losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy (B, T), each position against the tokens of its own slot only."""
+        fixed = min(self.codec.fixed, ids.shape[1])
+        parts = []
+        for position in range(fixed):
+            slot = self.codec.slots[position]
+            logits = self.slot_logits(x[:, position], position).float()
+            parts.append(F.cross_entropy(logits, ids[:, position].long() - slot.lo, reduction="none"))
+        nll = torch.stack(parts, dim=1) if parts else x.new_zeros(len(ids), 0)
+        if ids.shape[1] > fixed:
+            nll = torch.cat([nll, self._text_losses(x[:, fixed:], ids[:, fixed:], slots[:, fixed:])], dim=1)
+        return nll
+
+    def slot_logits(self, x: torch.Tensor, slot: int) -> torch.Tensor:
+        """Logits (..., slot size) of hidden states (..., D) at one slot."""
+        at = self.codec.slots[slot]
+        return F.linear(x, self.head[at.lo : at.hi], self.bias[at.lo : at.hi])
+
+    def _text_losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+        nll = torch.zeros(ids.shape, device=x.device)
+        for offset in range(len(self.codec.textual)):
+            number = self.codec.fixed + offset
+            where = (slots == number) & (ids != PAD)
+            logits = self.slot_logits(x[where], number).float()
+            losses = F.cross_entropy(
+                logits, ids[where].long() - self.codec.slots[number].lo, reduction="none"
+            )
+            nll = nll.masked_scatter(where, losses)
+        return nll
+
+    def write(
+        self,
+        prompt: torch.Tensor,
+        temperature: float,
+        generator: torch.Generator,
+        only: Mapping[str, Any] | None = None,
+    ) -> Written:
+        """One row per prompt (B, P, D); valid by construction, but for text that is no UTF-8."""
+        grammar = FittedGrammar(self.codec, len(prompt), prompt.device, only)
+        writer = Writer(self, prompt)
+        written: list[torch.Tensor] = []
+        while not grammar.finished:
+            slot = grammar.common_slot
+            logits = (
+                F.linear(writer.hidden, self.head, self.bias)
+                if slot is None
+                else self.slot_logits(writer.hidden, slot)
+            )
+            logits = logits.float().masked_fill(~grammar.allowed(), -torch.inf)
+            choice = choose(logits, temperature, generator)
+            grammar.advance(choice)
+            ids = choice if slot is None else choice + self.codec.slots[slot].lo
+            written.append(ids)
+            if not grammar.finished:
+                writer.write(ids, grammar.slot if grammar.common_slot is None else grammar.common_slot)
+        seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
+        rng = None if temperature == 0 else np.random.default_rng(seed)
+        rows = self.codec.decode(torch.stack(written, dim=1).cpu().numpy(), rng)
+        broken = np.zeros(len(rows), dtype=bool)
+        for column in self.codec.textual:
+            broken |= rows[column.name].str.contains("\ufffd", regex=False, na=False).to_numpy(dtype=bool)
+        index = np.flatnonzero(~broken)
+        rejected = {"text that is not UTF-8": int(broken.sum())} if broken.any() else {}
+        return Written(rows.iloc[index].reset_index(drop=True), index.tolist(), rejected)
+
+
+def choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    """One token (B,) from logits (B, V): the likeliest at temperature 0, else drawn by exponential races."""
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    weights = torch.softmax(logits / temperature, dim=-1)
+    race = torch.empty_like(weights).exponential_(generator=generator)
+    return (weights / race.clamp_min(1e-20)).argmax(dim=-1)
+
+
+class Writer:
+    """Step-by-step decoding with a KV cache; `hidden` is the state (B, D) that predicts the next token."""
+
+    def __init__(self, decoder: CompactDecoder, prompt: torch.Tensor) -> None:
+        self.decoder = decoder
+        b, p, d = prompt.shape
+        heads = decoder.blocks[0].heads
+        shape = (2, b, heads, p + decoder.codec.longest, d // heads)
+        device = prompt.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else decoder.bos.dtype
+        self.caches = [torch.empty(shape, device=prompt.device, dtype=dtype) for _ in decoder.blocks]
+        self.at, self.position = 0, 0
+        first = decoder.bos + decoder.table.slot.weight[0] + decoder.table.place.weight[0]
+        self.hidden = self._run(torch.cat([prompt, first.expand(b, 1, d)], dim=1))
+
+    def write(self, ids: torch.Tensor, next_slot: torch.Tensor | int) -> None:
+        """Take token ids (B,) and prepare the position after them, which is at `next_slot`."""
+        table = self.decoder.table
+        self.position += 1
+        slot = table.slot.weight[next_slot] if isinstance(next_slot, int) else table.slot(next_slot)
+        x = table.token(ids) + slot + table.place.weight[self.position]
+        self.hidden = self._run(x[:, None])
+
+    def _run(self, x: torch.Tensor) -> torch.Tensor:
+        for block, cache in zip(self.decoder.blocks, self.caches, strict=True):
+            x = block.step(x, cache, self.at)
+        self.at += x.shape[1]
+        return self.decoder.norm(x[:, -1])

@@ -1,0 +1,69 @@
+"""What every encoder and decoder can do, whatever model is inside (DESIGN section 4).
+
+B rows, Z latent size, P soft tokens, D decoder width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass
+class Written:
+    """Rows as the decoder wrote them: those that parsed, and how many did not, by reason."""
+
+    rows: pd.DataFrame
+    index: list[int]
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+class Encoder(nn.Module, ABC):
+    """Maps records to the posterior."""
+
+    @abstractmethod
+    def prepare(self, rows: pd.DataFrame) -> Batch:
+        """Tensors of canonical rows, first dimension the row; what `forward` reads."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """mu, logvar (B, Z) in float32."""
+
+
+class Decoder(nn.Module, ABC):
+    """A language model that writes records after a soft prompt."""
+
+    width: int
+    soft_tokens: int
+
+    @abstractmethod
+    def prepare(self, rows: pd.DataFrame) -> Batch:
+        """Tensors of canonical rows, first dimension the row; what `row_nll` reads."""
+
+    @abstractmethod
+    def row_nll(
+        self, prompt: torch.Tensor, batch: Batch, word_dropout: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Nats (B,) that the rows of `batch` cost after `prompt` (B, P, D)."""
+
+    @abstractmethod
+    def null_prompts(self, n: int) -> torch.Tensor:
+        """The prompt (n, P, D) that stands for no latent at all: the decoder alone."""
+
+    @abstractmethod
+    def write(
+        self,
+        prompt: torch.Tensor,
+        temperature: float,
+        generator: torch.Generator,
+        only: Mapping[str, Any] | None = None,
+    ) -> Written:
+        """Write one record per prompt under the grammar; temperature 0 is greedy; `only` fixes columns."""

@@ -1,0 +1,251 @@
+"""The facade: fit, sample, encode, decode, reconstruct, interpolate, save and load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from difflm.identifiers import fresh_identifiers
+from difflm.runs import Run
+from difflm.schema import Kind, Schema
+
+from difflm import artifact as files
+from difflm import latent_ops
+from difflm.artifact import Artifact
+from difflm.conditions import make_keep
+from difflm.config import Config
+from difflm.errors import ConfigError, DataError
+from difflm.generation import OnProgress, Tally, decode_latents, generate
+from difflm.priors import PRIORS
+from difflm.priors.base import Prior
+from difflm.training.fit import encode_batch, prepare
+
+RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
+
+
+class DiffLM:
+    """A trained model of one table. Make one with `fit` or `from_pretrained`."""
+
+    def __init__(self, artifact: Artifact, run: Run | None = None) -> None:
+        self.artifact, self.run = artifact, run
+
+    @property
+    def config(self) -> Config:
+        """The settings it was trained with."""
+        return self.artifact.config
+
+    @property
+    def schema(self) -> Schema:
+        """Columns and types."""
+        return self.artifact.schema
+
+    @classmethod
+    def fit(
+        cls,
+        data: pd.DataFrame | str | Path,
+        *,
+        run: str | Path | None = None,
+        target: str | None = None,
+        validation: pd.DataFrame | str | Path | None = None,
+        preset: str = "standard",
+        seed: int = 0,
+        overrides: Mapping[str, Any] | None = None,
+        time_limit: float | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> DiffLM:
+        """Train on a frame, a file or the name of a built-in table; `run` keeps everything in a run directory.
+
+        `time_limit` is in minutes. A run directory that holds an unfinished run is continued."""
+        from difflm.fitting import fit
+
+        changes = {**(overrides or {}), "seed": seed}
+        if target is not None:
+            changes["target"] = target
+        if time_limit is not None:
+            changes["time_limit"] = time_limit
+        config = Config.from_preset(preset, changes)
+        artifact, kept = fit(data, config, run, validation, should_stop)
+        return cls(artifact, kept)
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path | Run) -> DiffLM:
+        """A model out of a run directory or a folder that `save_pretrained` wrote."""
+        folder = path.path if isinstance(path, Run) else Path(path)
+        run = Run.open(folder) if (folder / "status.json").exists() else None
+        return cls(files.load(folder), run)
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write weights, settings, schema and prior; no training rows."""
+        files.save(self.artifact, Path(path))
+
+    def stream(
+        self,
+        n: int,
+        *,
+        where: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        prior: str | None = None,
+        temperature: float | None = None,
+        noise: float | None = None,
+        batch_size: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """Chunks of together n generated rows; the last one carries the tally in attrs["generation"].
+
+        `prior` is a kind (diffusion, gmm, gaussian) or "none" for the decoder alone. Each chunk has its
+        latents (m, Z) in attrs["latents"]."""
+        if n < 1:
+            raise ConfigError("a number of rows of at least 1", str(n))
+        given = {"temperature": temperature, "noise": noise, "batch_size": batch_size}
+        changed = {k: v for k, v in given.items() if v is not None}
+        config = Config.load(
+            {**self.config.model_dump(), "sample": {**self.config.sample.model_dump(), **changed}}
+        )
+        tally = Tally(n)
+        source = None if prior == "none" else self.prior(prior)
+        keep = make_keep(self.schema, where)
+        model = self.artifact.model
+        done = 0
+        for chunk in generate(
+            model, source, n, config.sample, seed, tally, keep, None, self._valid, on_progress
+        ):
+            frame = self._typed(chunk.rows, seed, done)
+            done += len(frame)
+            frame.attrs["latents"] = chunk.z.numpy()
+            frame.attrs["generation"] = tally.to_dict()
+            yield frame
+
+    def sample(self, n: int, **settings: Any) -> pd.DataFrame:
+        """n generated rows in one frame; takes what `stream` takes."""
+        chunks = list(self.stream(n, **settings))
+        attrs = {"generation": chunks[-1].attrs["generation"]}
+        attrs["latents"] = np.concatenate([c.attrs["latents"] for c in chunks])
+        for chunk in chunks:
+            chunk.attrs = {}
+        frame = pd.concat(chunks, ignore_index=True)
+        frame.attrs = attrs
+        return frame
+
+    def decoder_alone(self, n: int, seed: int = 0) -> pd.DataFrame:
+        """n rows that the language model writes without a latent: the reference of every comparison."""
+        return self.sample(n, seed=seed, prior="none")
+
+    def encode(self, rows: pd.DataFrame) -> np.ndarray:
+        """mu (n, Z) float32 of rows."""
+        return self._posterior(rows)[0].numpy()
+
+    def decode(
+        self, z: np.ndarray, *, greedy: bool = True, seed: int = 0, noise: float = 0.0
+    ) -> pd.DataFrame:
+        """Rows of latents (n, Z): the likeliest, or drawn at the config's temperature."""
+        latents = torch.from_numpy(np.atleast_2d(np.asarray(z, dtype=np.float32)))
+        temperature = 0.0 if greedy else self.config.sample.temperature
+        rows, index, _ = decode_latents(self.artifact.model, latents, noise, temperature, seed)
+        frame = self._typed(rows, seed, 0)
+        frame.index = pd.Index(index.numpy())
+        return frame.reindex(range(len(latents))) if len(frame) < len(latents) else frame
+
+    def reconstruct(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows decoded greedily from mu: same columns, same order. The latent-use figure compares them."""
+        return self.decode(self.encode(rows))
+
+    def posterior_rows(self, rows: pd.DataFrame, seed: int = 0, noise: float | None = None) -> pd.DataFrame:
+        """Rows decoded at temperature from encoded real rows (z ~ q(z | x)): what a perfect prior would give.
+
+        z is noised as in generation (sample.noise), unless `noise` says otherwise."""
+        mu, logvar = self._posterior(rows)
+        sigma = self.config.sample.noise if noise is None else noise
+        generator = torch.Generator().manual_seed(seed)
+        z = mu + torch.exp(logvar / 2) * torch.randn(mu.shape, generator=generator)
+        scale = z.std(dim=0, correction=0)
+        z = z + sigma * scale * torch.randn(mu.shape, generator=generator)
+        return self.decode(z.numpy(), greedy=False, seed=seed, noise=sigma)
+
+    def interpolate(
+        self, row_a: RowLike, row_b: RowLike, steps: int = 9, mode: str = "linear"
+    ) -> pd.DataFrame:
+        """Rows decoded greedily along the path between the latents of two rows, ends included."""
+        pair = pd.concat([_one_row(row_a), _one_row(row_b)], ignore_index=True)
+        z = self.encode(pair)
+        return self.decode(latent_ops.interpolate(z[0], z[1], steps, mode))
+
+    def prior(self, kind: str | None = None) -> Prior:
+        """The prior of the run, or another kind fitted on the spot to the run's training latents."""
+        own = self.artifact.prior
+        if kind is None or kind == own.kind:
+            return own
+        if kind not in PRIORS:
+            raise ConfigError(f"a prior out of {', '.join([*PRIORS, 'none'])}", repr(kind))
+        from difflm.fitting import fit_other_prior
+
+        if self.run is None:
+            raise ConfigError(f"a run directory to fit the prior {kind} to", "a model without its run")
+        return fit_other_prior(kind, self.run, self.config)
+
+    def push_to_hub(self, repo: str, **settings: Any) -> str:
+        """Upload what `save_pretrained` writes to a model repository; returns its address."""
+        import tempfile
+
+        from huggingface_hub import HfApi
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            api = HfApi()
+            api.create_repo(repo, exist_ok=True, **settings)
+            return str(api.upload_folder(repo_id=repo, folder_path=folder))
+
+    def _posterior(self, rows: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
+        if not len(rows):
+            raise DataError("at least one row to encode", "none")
+        return encode_batch(self.artifact.model, prepare(self.artifact.model, self.schema.canonical(rows)))
+
+    def _valid(self, rows: pd.DataFrame) -> pd.Series:
+        """Which canonical rows fit the schema."""
+        return ~self.schema.broken(rows)
+
+    def _typed(self, rows: pd.DataFrame, seed: int, first: int) -> pd.DataFrame:
+        """Canonical rows in the table's own types, with fresh identifiers."""
+        filled = rows.copy()
+        for column in self.schema.columns:
+            if column.kind is Kind.identifier:
+                made = fresh_identifiers(column, None, first + len(rows), seed)[first:]
+                filled[column.name] = pd.Series(made, index=rows.index, dtype=object)
+        return self.schema.restore(filled[self.schema.names])
+
+
+def _one_row(row: RowLike) -> pd.DataFrame:
+    """A frame of one row."""
+    if isinstance(row, pd.DataFrame):
+        if len(row) != 1:
+            raise DataError("a frame of one row", f"{len(row)} rows")
+        return row.reset_index(drop=True)
+    return pd.DataFrame([dict(row)])
+
+
+def latent_use(model: DiffLM, rows: pd.DataFrame) -> dict[str, Any]:
+    """KL (nats a record), active dimensions and share of cells of `rows` exactly right from mu, by column."""
+    from difflm.latent.posterior import active_dimensions, kl_per_dimension
+    from difflm.metrics.reconstruction import exact_cells
+
+    kl = kl_per_dimension(*model._posterior(rows))
+    rebuilt = model.schema.canonical(model.reconstruct(rows))
+    per_column = exact_cells(model.schema, model.schema.canonical(rows), rebuilt)
+    return {
+        "kl": float(kl.sum(dim=1).mean()),
+        "active": active_dimensions(kl),
+        "dimensions": kl.shape[1],
+        "reconstruction": float(np.mean(list(per_column.values()))) if per_column else float("nan"),
+        "per_column": per_column,
+        "rows": len(rows),
+    }
+
+
+def read_latent_use(run: Run) -> dict[str, Any] | None:
+    """The figures kept by training, None where there are none yet."""
+    path = run.path / "vae" / "latent.json"
+    return json.loads(path.read_text()) if path.exists() else None

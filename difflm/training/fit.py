@@ -1,0 +1,92 @@
+"""The three stages in order, from typed rows to a trained model and prior.
+
+A stage that is done leaves its state behind, so a second call goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from difflm.precision import mixed
+
+from difflm.config import Config
+from difflm.formats.codec import FittedCodec
+from difflm.models.build import build_model
+from difflm.models.compact import CompactDecoder
+from difflm.models.compact_encoder import CompactEncoder
+from difflm.models.decoder import Batch
+from difflm.models.vae import LatentLM
+from difflm.priors.base import Prior
+from difflm.priors.gmm import MixturePrior
+from difflm.training.host import Host, Stopped
+from difflm.training.lm import train_lm
+from difflm.training.plan import Size, make_plans
+from difflm.training.prior import Latents, train_prior
+from difflm.training.vae import train_vae
+
+
+@dataclass
+class Trained:
+    """What training leaves: `stopped` names the stage that was cut short, if any."""
+
+    model: LatentLM
+    codec: FittedCodec
+    prior: Prior
+    train_latents: Latents
+    validation_latents: Latents
+    stopped: str | None
+
+
+def train_all(
+    config: Config, codec: FittedCodec, train: pd.DataFrame, validation: pd.DataFrame, host: Host
+) -> Trained:
+    """Stages 0-2 on canonical rows. A stop leaves the best weights and a quickly fitted prior."""
+    accelerator = Accelerator()
+    model = build_model(config, codec).to(accelerator.device)
+    batches = [prepare(model, rows) for rows in (train, validation)]
+    tokens = mean_tokens(batches[0])
+    plans = make_plans(config, Size(len(train), tokens))
+    stage = "lm"
+    try:
+        if isinstance(model.decoder, CompactDecoder):
+            if plans["lm"].seconds:
+                train_lm(config, plans["lm"], model.decoder, *batches, host, accelerator)
+            model.decoder.requires_grad_(config.decoder.training == "joint")
+        stage = "vae"
+        train_vae(config, plans["vae"], model, *batches, host, accelerator, tokens)
+        latents = [encode_batch(model, batch) for batch in batches]
+        stage = "prior"
+        prior = train_prior(config, plans["prior"], latents[0], latents[1], host, accelerator)
+    except Stopped:
+        latents = [encode_batch(model, batch) for batch in batches]
+        quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
+        return Trained(model.eval(), codec, quick, latents[0], latents[1], stage)
+    return Trained(model.eval(), codec, prior, latents[0], latents[1], None)
+
+
+def prepare(model: LatentLM, rows: pd.DataFrame) -> Batch:
+    """All tensors that encoder and decoder read of canonical rows."""
+    shared = isinstance(model.encoder, CompactEncoder) and isinstance(model.decoder, CompactDecoder)
+    return {**model.decoder.prepare(rows), **({} if shared else model.encoder.prepare(rows))}
+
+
+def mean_tokens(batch: Batch) -> float:
+    """Tokens that the decoder writes per row."""
+    mask = batch["text_mask"] if "text_mask" in batch else batch["ids"] >= 0
+    return float(mask.sum() / len(mask))
+
+
+@torch.no_grad()
+def encode_batch(model: LatentLM, batch: Batch, chunk: int = 2048) -> Latents:
+    """mu, logvar (n, Z) on the CPU."""
+    device = next(model.parameters()).device
+    model.eval()
+    parts = []
+    for first in range(0, len(next(iter(batch.values()))), chunk):
+        with mixed(device):
+            mu, logvar = model.encode({k: v[first : first + chunk].to(device) for k, v in batch.items()})
+        parts.append((mu.float().cpu(), logvar.float().cpu()))
+    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])

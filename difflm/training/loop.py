@@ -1,0 +1,209 @@
+"""One training loop for all stages: batches, schedules, averages, evaluation, stop and resume.
+
+Batch order and noise depend on (seed, stage, step) alone, so a resumed run continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from difflm.training.host import Host, Stopped
+from difflm.training.optim import Average, make_optimizers, schedule
+from difflm.training.state import load_state, save_state
+
+SAVE_EVERY_SECONDS = 60.0
+REPORTS = 200
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What one stage does. `seconds` is its share of the time limit: a slower machine gets fewer steps."""
+
+    stage: str
+    steps: int
+    batch_size: int
+    lr: float
+    seed: int
+    seconds: float | None = None
+    muon_lr: float | None = None
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    ema: float = 0.0
+    evaluations: int = 10
+    patience: int = 4
+
+
+def seeded(seed: int, *names: object) -> torch.Generator:
+    """A generator of its own for each purpose."""
+    digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+StepLoss = Callable[[torch.Tensor, float, torch.Generator], tuple[torch.Tensor, dict[str, float]]]
+Evaluate = Callable[[], dict[str, Any]]
+
+
+class Stateful(Protocol):
+    """Something outside the module that changes during training and must survive a resume."""
+
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Loop:
+    """Trains `module` by `step_loss(rows, progress, generator) -> (loss, what to log)`.
+
+    `evaluate()` gives the validation row; its "score" (smaller is better) drives early stopping, and
+    the weights with the best score are kept.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        module: nn.Module,
+        rows: int,
+        step_loss: StepLoss,
+        evaluate: Evaluate,
+        host: Host,
+        accelerator: Accelerator,
+        extra: Stateful | None = None,
+    ) -> None:
+        self.plan, self.module, self.rows = plan, module, rows
+        self.step_loss, self.evaluate, self.host, self.accelerator = step_loss, evaluate, host, accelerator
+        self.extra = extra
+        self.steps, self.step, self.seconds = plan.steps, 0, 0.0
+        self.best_score, self.bad = float("inf"), 0
+        self.best: dict[str, torch.Tensor] = {}
+        self.optimizers = [
+            accelerator.prepare(o) for o in make_optimizers(module, plan.lr, plan.muon_lr, plan.weight_decay)
+        ]
+        self.average = Average(module, plan.ema) if plan.ema else None
+        self.order: tuple[int, torch.Tensor] = (-1, torch.empty(0, dtype=torch.long))
+
+    @property
+    def progress(self) -> float:
+        """Share of the stage that is done."""
+        return self.step / self.steps
+
+    def run(self) -> None:
+        """Train to the end, to early stopping, or raise Stopped with the state saved."""
+        load_state(self)
+        start = self.host.seconds - self.seconds
+        saved, reported = self.host.seconds, 0
+        next_evaluation = (int(self.progress * self.plan.evaluations) + 1) / self.plan.evaluations
+        self.module.train()
+        while self.step < self.steps:
+            logs = self._one_step()
+            self.seconds = self.host.seconds - start
+            if self.progress * REPORTS >= reported + 1 or self.step == self.steps:
+                reported = int(self.progress * REPORTS)
+                self._report("train", logs)
+            if self.progress >= next_evaluation - 1e-9 or self.step == self.steps:
+                next_evaluation = (
+                    int(self.progress * self.plan.evaluations + 1e-9) + 1
+                ) / self.plan.evaluations
+                if self._evaluate():
+                    self.steps = self.step
+            self._keep_to_time()
+            if self.host.should_stop():
+                save_state(self)
+                self._finish()
+                raise Stopped
+            if self.host.seconds - saved > SAVE_EVERY_SECONDS:
+                save_state(self)
+                saved = self.host.seconds
+        save_state(self)
+        self._finish()
+
+    def _one_step(self) -> dict[str, float]:
+        plan = self.plan
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * schedule(self.progress, plan.warmup)
+        generator = seeded(plan.seed, plan.stage, self.step, self.accelerator.process_index)
+        loss, logs = self.step_loss(self._batch(), self.progress, generator)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_([p for p in self.module.parameters() if p.grad is not None], 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if self.average:
+            self.average.update(self.module)
+        self.step += 1
+        return logs
+
+    def _batch(self) -> torch.Tensor:
+        """Row numbers of this process's part of the step: a new permutation for each pass."""
+        whole = min(self.plan.batch_size, self.rows)
+        first = self.step * whole
+        picked = []
+        while whole:
+            epoch, at = divmod(first, self.rows)
+            if self.order[0] != epoch:
+                self.order = (
+                    epoch,
+                    torch.randperm(
+                        self.rows, generator=seeded(self.plan.seed, self.plan.stage, "order", epoch)
+                    ),
+                )
+            part = self.order[1][at : at + whole]
+            picked.append(part)
+            first, whole = first + len(part), whole - len(part)
+        return torch.cat(picked)[self.accelerator.process_index :: self.accelerator.num_processes]
+
+    def _report(self, split: str, values: dict[str, Any]) -> None:
+        row = {"stage": self.plan.stage, "split": split, "step": self.step, "of": self.steps}
+        self.host.on_progress({**row, "seconds": round(self.host.seconds, 2), **values})
+
+    def _evaluate(self) -> bool:
+        """Report validation figures, keep the best weights; True when it is time to stop early."""
+        if self.average:
+            self.average.swap(self.module)
+        self.module.eval()
+        values = self.evaluate()
+        score = values.pop("score")
+        if score < self.best_score:
+            self.best_score, self.bad = score, 0
+            self.best = {n: p.detach().clone() for n, p in self.module.named_parameters() if p.requires_grad}
+        else:
+            self.bad += 1
+        self.module.train()
+        if self.average:
+            self.average.swap(self.module)
+        self._report("validation", values)
+        return self.bad >= self.plan.patience
+
+    def _keep_to_time(self) -> None:
+        """Plan fewer steps when this machine is more than a tenth slower than planned."""
+        limit = self.plan.seconds
+        if limit is None or self.step < 20:
+            return
+        expected = self.seconds / self.progress
+        if expected > 1.1 * limit:
+            steps = max(self.step, int(self.steps * limit / expected))
+            if steps < self.steps:
+                self.steps = steps
+                self.host.on_progress(
+                    {
+                        "event": "warning",
+                        "stage": self.plan.stage,
+                        "text": f"slower than planned: {steps} steps",
+                    }
+                )
+
+    @torch.no_grad()
+    def _finish(self) -> None:
+        """Leave the best weights seen in the module, in evaluation mode."""
+        if not self.best and self.average:
+            self.average.swap(self.module)
+        parameters = dict(self.module.named_parameters())
+        for name, value in self.best.items():
+            parameters[name].copy_(value)
+        self.module.eval()

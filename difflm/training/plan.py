@@ -1,0 +1,105 @@
+"""From a time limit to steps, before training starts.
+
+The steps follow from the sizes of table and model and one reference rate alone, so the same table and
+preset train the same on any machine that keeps up; slower ones are cut back while they run (Loop).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from difflm.config import Config
+from difflm.training.loop import Plan
+
+REFERENCE_RATE = 2.0e11
+"""Floating-point operations a second that training reaches on the two CPU cores of the README's figures."""
+STEP_SECONDS = 0.04
+"""Time of a step that does not grow with the batch (optimisers, Python)."""
+OVERHEAD_SHARE = 0.12
+"""Share of the time limit left for reading, encoding, evaluation and the first samples."""
+MOST_EPOCHS = {"lm": 40.0, "vae": 300.0}
+LEAST_STEPS = 40
+
+
+@dataclass(frozen=True)
+class Size:
+    """What decides the cost: rows, tokens a row, columns."""
+
+    rows: int
+    tokens: float
+
+
+def make_plans(config: Config, size: Size) -> dict[str, Plan]:
+    """A Plan for each stage: "lm" (share may be 0), "vae", "prior"."""
+    budget = config.time_limit * 60 * (1 - OVERHEAD_SHARE)
+    compact = config.decoder.kind == "compact"
+    lm_share = config.lm.share if compact else 0.0
+    prior_share = config.prior.share if config.prior.kind == "diffusion" else 0.05
+    shares = {"lm": lm_share, "prior": prior_share, "vae": 1 - lm_share - prior_share}
+    batch = _batch(config.vae.batch_size, size.rows)
+    common = {
+        "batch_size": batch,
+        "lr": config.vae.lr,
+        "muon_lr": config.vae.muon_lr,
+        "warmup": config.vae.warmup,
+        "weight_decay": config.vae.weight_decay,
+        "seed": config.seed,
+    }
+    plans: dict[str, Plan] = {}
+    for stage, length in (("lm", 1 + config.lm.copy_share), ("vae", 1.0)):
+        seconds = budget * shares[stage]
+        cost = row_operations(config, size, stage) * (length if stage == "lm" else 1.0)
+        steps = seconds / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
+        epochs = config.vae.epochs if stage == "vae" and config.vae.epochs else MOST_EPOCHS[stage]
+        steps = (
+            min(steps, epochs * size.rows / batch)
+            if not (stage == "vae" and config.vae.epochs)
+            else (epochs * size.rows / batch)
+        )
+        plans[stage] = Plan(
+            stage=stage,
+            steps=max(LEAST_STEPS, int(steps)),
+            seconds=seconds,
+            ema=config.vae.ema,
+            evaluations=config.vae.evaluations if stage == "vae" else 4,
+            patience=config.vae.patience if stage == "vae" else 2,
+            **common,  # type: ignore[arg-type]
+        )
+    prior = config.prior
+    weights = denoiser_weights(config)
+    seconds = budget * shares["prior"]
+    steps = prior.steps or seconds / (
+        0.012 + 6 * weights * min(prior.batch_size, size.rows) / (REFERENCE_RATE * 0.7)
+    )
+    plans["prior"] = Plan(
+        stage="prior",
+        steps=max(LEAST_STEPS, int(steps)),
+        batch_size=min(prior.batch_size, size.rows),
+        lr=prior.lr,
+        seed=config.seed,
+        seconds=None if prior.steps else seconds,
+        ema=prior.ema,
+        evaluations=10,
+        patience=5,
+        weight_decay=0.0,
+    )
+    return plans
+
+
+def row_operations(config: Config, size: Size, stage: str) -> float:
+    """Floating-point operations of one row forwards and backwards: 6 per weight and token."""
+    decoder = 12 * config.decoder.width**2 * config.decoder.layers * (size.tokens + config.injection.tokens)
+    encoder = 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
+    return 6.0 * (decoder + (encoder if stage == "vae" else 0))
+
+
+def denoiser_weights(config: Config) -> int:
+    """Weights of the denoiser, about."""
+    width = config.prior.width
+    enter = config.latent.size * (1 + 2 * config.prior.fourier) * width
+    return int(enter + config.prior.blocks * 4.5 * width**2)
+
+
+def _batch(most: int, rows: int) -> int:
+    """At least 20 steps a pass for short tables, never under 16 rows."""
+    return int(min(most, max(16, rows // 20), rows))
