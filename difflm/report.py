@@ -82,7 +82,8 @@ class Report:
             ideal = copy.get(figure.name) if figure.name.startswith("mle") else figure.best
             if figure.goal != "target":
                 sign = 1.0 if figure.goal == "min" else -1.0
-                gaps[figure.name] = (None if ideal is None else sign * (b - ideal), sign * (a - b))
+                decoder = None if ideal is None else sign * (b - ideal) + 0.0
+                gaps[figure.name] = (decoder, sign * (a - b) + 0.0)  # + 0.0: no "-0.00" in print
             elif ideal is not None:
                 gaps[figure.name] = (abs(b - ideal), abs(a - ideal) - abs(b - ideal))
         return {name: gap for name, gap in gaps.items() if not name.endswith("_holdout")}
