@@ -1,0 +1,122 @@
+"""The training loop: resume bit for bit, early stopping, time, and what it tells its host."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from difflm.config import BetaConfig
+from difflm.latent.beta import BetaSchedule, make_schedule
+from difflm.training.host import Host, Stopped
+from difflm.training.loop import Loop, Plan
+from difflm.training.optim import schedule
+
+X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+Y = X @ torch.tensor([[1.0], [-2.0], [0.5], [0.0]])
+
+
+class Net(nn.Module):
+    """Has a matrix inside "blocks", so that both optimisers take part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.blocks = nn.ModuleList([nn.Linear(4, 8)])
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.blocks[0](x)))
+
+
+def make_loop(host: Host, scores: list[float] | None = None, extra: BetaSchedule | None = None, **plan: Any) -> Loop:
+    net = Net()
+    settings = {"stage": "test", "steps": 40, "batch_size": 16, "lr": 1e-2, "muon_lr": 1e-2, "seed": 0, "ema": 0.9}
+
+    def step_loss(rows: torch.Tensor, progress: float, generator: torch.Generator) -> tuple[torch.Tensor, dict]:
+        noise = 0.01 * torch.randn(len(rows), 4, generator=generator)
+        loss = (net(X[rows] + noise) - Y[rows]).square().mean()
+        return loss, {"loss": loss.item()}
+
+    def evaluate() -> dict[str, Any]:
+        if extra:
+            extra.on_evaluation(1.0)
+        with torch.no_grad():
+            loss = (net(X) - Y).square().mean().item()
+        return {"loss": loss, "score": scores.pop(0) if scores else loss}
+
+    return Loop(Plan(**{**settings, **plan}), net, len(X), step_loss, evaluate, host, Accelerator(cpu=True), extra)
+
+
+def weights(loop: Loop) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in loop.module.parameters()])
+
+
+@pytest.mark.parametrize("stop_at", [1, 13, 39])
+def test_a_resumed_run_ends_with_the_very_same_weights(stop_at: int, tmp_path: Path) -> None:
+    config = BetaConfig(schedule="decreasing", patience=1)
+    whole = make_loop(Host(), extra=make_schedule(config))
+    whole.run()
+    calls = iter(range(1000))
+    stopped = make_loop(
+        Host(should_stop=lambda: next(calls) == stop_at - 1, state=tmp_path), extra=make_schedule(config)
+    )
+    with pytest.raises(Stopped):
+        stopped.run()
+    assert stopped.step == stop_at
+    resumed = make_loop(Host(state=tmp_path), extra=make_schedule(config))
+    resumed.run()
+    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.extra is not None and whole.extra is not None
+    assert resumed.extra.state() == whole.extra.state()
+
+
+def test_a_finished_stage_is_not_trained_again(tmp_path: Path) -> None:
+    first = make_loop(Host(state=tmp_path))
+    first.run()
+    told: list[dict[str, Any]] = []
+    again = make_loop(Host(told.append, state=tmp_path))
+    again.run()
+    assert torch.equal(weights(again), weights(first)) and not told
+
+
+def test_early_stopping_keeps_the_best_weights() -> None:
+    rows: list[dict[str, Any]] = []
+    loop = make_loop(Host(rows.append), scores=[3.0, 1.0, 2.0, 2.0, 2.0], evaluations=10, patience=2)
+    loop.run()
+    assert loop.step == 16 and loop.best_score == 1.0
+    assert [r["step"] for r in rows if r["split"] == "validation"] == [4, 8, 12, 16]
+
+
+def test_rows_say_stage_split_step_and_seconds() -> None:
+    rows: list[dict[str, Any]] = []
+    make_loop(Host(rows.append)).run()
+    assert {r["split"] for r in rows} == {"train", "validation"}
+    assert all({"stage", "step", "of", "seconds", "loss"} <= set(r) for r in rows)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_a_slow_machine_gets_fewer_steps() -> None:
+    rows: list[dict[str, Any]] = []
+    loop = make_loop(Host(rows.append), steps=100_000, seconds=1.0)
+    loop.run()
+    assert loop.step < 100_000 and loop.host.seconds < 5
+    assert any(r.get("event") == "warning" for r in rows)
+
+
+def test_every_row_is_seen_once_a_pass() -> None:
+    loop = make_loop(Host())
+    seen = []
+    for step in range(8):
+        loop.step = step
+        seen.append(loop._batch())
+    passes = torch.cat(seen).view(2, 64)
+    assert all(torch.equal(p.sort().values, torch.arange(64)) for p in passes)
+    assert not torch.equal(passes[0], passes[1])
+
+
+def test_the_learning_rate_warms_up_holds_and_falls_to_zero() -> None:
+    assert schedule(0.0, 0.1) == 0 and schedule(0.05, 0.1) == pytest.approx(0.5)
+    assert schedule(0.2, 0.1) == 1 and schedule(1.0, 0.1) == 0
