@@ -20,19 +20,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from difflm import processes
-from difflm.disk import (
-    append_line,
-    beating,
-    explained,
-    is_locked,
-    locked,
-    make_folder,
-    read_json,
-    take_lock,
-    to_json,
-    write_json,
-)
+from difflm import disk, processes
 from difflm.errors import DiffLMError, RunError
 
 FORMAT = 1
@@ -88,7 +76,7 @@ class Run:
         if on_existing == "resume" and is_run:
             return cls.open(run.path)
         is_new = not run.path.exists()
-        make_folder(run.path)
+        disk.make_folder(run.path)
         if not is_new and any(entry.name not in LOCKS for entry in run.path.iterdir()):
             if not is_run or on_existing != "reset":
                 found = "the run that is there" if is_run else "a folder with other files"
@@ -96,7 +84,7 @@ class Run:
             with run.lock():
                 run._empty()
         try:
-            write_json(run.path / "config.json", dict(config))
+            disk.write_json(run.path / "config.json", dict(config))
             run.write_status(state="queued", started=time.time())
         except RunError:
             if is_new:
@@ -121,7 +109,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """Settings and how the run was started, as they are on disk now."""
-        return read_json(self.path / "config.json")
+        return disk.read_json(self.path / "config.json")
 
     @property
     def status(self) -> Status:
@@ -146,7 +134,7 @@ class Run:
         unknown = set(changes) - {field.name for field in fields(Status)}
         if unknown or changes.get("state", "queued") not in STATES:
             raise RunError(f"a status of {', '.join(STATES)}", str(changes))
-        with locked(self.path / ".status.lock"):
+        with disk.locked(self.path / ".status.lock"):
             try:
                 old = self._stored()
             except RunError:
@@ -161,7 +149,7 @@ class Run:
             changes = {"updated": time.time(), "host": processes.host(), **changes}
             new = replace(old, **changes)
             new = replace(new, progress=min(1.0, max(0.0, float(new.progress))))
-            write_json(self.path / "status.json", {"format": FORMAT, **asdict(new)})
+            disk.write_json(self.path / "status.json", {"format": FORMAT, **asdict(new)})
 
     def hand_over(self, pid: int) -> None:
         """Let a child sign for the run, unless it has done so already."""
@@ -170,7 +158,7 @@ class Run:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one row to metrics.jsonl."""
-        append_line(self.path / "metrics.jsonl", to_json(dict(row)))
+        disk.append_line(self.path / "metrics.jsonl", disk.to_json(dict(row)))
 
     def read_metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Whole rows from byte `offset` on, and where to go on reading. Broken lines are passed over."""
@@ -194,17 +182,17 @@ class Run:
 
     def log(self, text: str) -> None:
         """Add lines to log.txt, with the time before the first."""
-        append_line(self.path / "log.txt", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}")
+        disk.append_line(self.path / "log.txt", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}")
 
     def directory(self, name: str) -> Path:
         """A folder of the run, created when it is missing."""
         if name not in FOLDERS:
             raise RunError(f"a folder out of {', '.join(FOLDERS)}", repr(name))
-        return make_folder(self.path / name)
+        return disk.make_folder(self.path / name)
 
     def request_stop(self) -> None:
         """Ask whoever works on the run to end after its current step."""
-        write_json(self.path / "stop", {"requested": time.time()})
+        disk.write_json(self.path / "stop", {"requested": time.time()})
 
     def stop_requested(self) -> bool:
         """Whether it was asked to."""
@@ -215,7 +203,7 @@ class Run:
         try:
             (self.path / "stop").unlink(missing_ok=True)
         except OSError as error:
-            raise explained(error, self.path / "stop") from error
+            raise disk.explained(error, self.path / "stop") from error
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -224,19 +212,19 @@ class Run:
         if mine in _held:
             yield
             return
-        descriptor = take_lock(self.path / ".lock", wait=0.5)
+        descriptor = disk.take_lock(self.path / ".lock", wait=0.5)
         if descriptor is None:
             raise RunError(f"a free run {self.name}", "a process at work on it", "wait for it, or stop it")
         _held.add(mine)
         try:
-            with beating(descriptor, BEAT):
+            with disk.beating(descriptor, BEAT):
                 yield
         finally:
             _held.discard(mine)
             os.close(descriptor)
 
     def _stored(self) -> Status:
-        values = read_json(self.path / "status.json")
+        values = disk.read_json(self.path / "status.json")
         if values.pop("format", None) != FORMAT:
             raise RunError(
                 f"a run of format {FORMAT} in {self.path}", "another format", "use its own version"
@@ -253,7 +241,7 @@ class Run:
             return False
         # The clock may have been set since: then the lock tells.
         return processes.is_same(status.pid, status.pid_created or 0.0) or (
-            processes.exists(status.pid) and is_locked(self.path / ".lock")
+            processes.exists(status.pid) and disk.is_locked(self.path / ".lock")
         )
 
     def _empty(self) -> None:
@@ -263,7 +251,7 @@ class Run:
             try:
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
             except OSError as error:
-                raise explained(error, entry) from error
+                raise disk.explained(error, entry) from error
 
 
 _held: set[tuple[str, int]] = set()
