@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from difflm.schema import Column, Kind, Schema
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from difflm.formats.numbers import RADIX, IntegerCode
 
 PAD = -1
 TEXT_VOCABULARY = 1024
 MAX_TEXT_TOKENS = 96
+UNKNOWN = "\ufffd"
 DISCRETE = (Kind.integer, Kind.real, Kind.category, Kind.boolean, Kind.datetime)
 
 
@@ -44,7 +45,8 @@ class Slot:
 class FittedCodec:
     """Typed rows <-> token ids, with the limits that the grammar sets on each position.
 
-    In a value slot, token `lo` means missing (or, when encoding, a category never seen).
+    In a value slot, token `lo` means missing (or, when encoding, a category never seen). In a text slot
+    the first tokens are missing, END and UNKNOWN, a character never seen.
     """
 
     def __init__(self, schema: Schema, codes: dict[str, IntegerCode], texts: dict[str, Tokenizer]) -> None:
@@ -207,13 +209,11 @@ def _cells(column: Column, k: np.ndarray, missing: np.ndarray) -> pd.Series:
 
 
 def _fit_text(cells: pd.Series) -> Tokenizer:
-    """Byte-level BPE of one column: any Unicode text comes back exactly."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=TEXT_VOCABULARY, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
+    """Byte-pair encoding of one column over its own characters; a character never seen becomes UNKNOWN."""
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s?\S+|\s"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    trainer = trainers.BpeTrainer(vocab_size=TEXT_VOCABULARY, special_tokens=[UNKNOWN], show_progress=False)
     lines: Sequence[str] = [str(v) for v in cells.tolist() if not _absent(v)]
     tokenizer.train_from_iterator(lines, trainer)
     return tokenizer

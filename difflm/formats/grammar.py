@@ -92,7 +92,7 @@ class FittedGrammar:
         lo, hi = lows[self.slot][:, None], highs[self.slot][:, None]
         first, full = (self.used == 0)[:, None], (self.used >= MAX_TEXT_TOKENS)[:, None]
         may_miss = missing[self.slot - self.codec.fixed][:, None]
-        inside = (ids >= lo + 2) & (ids < hi) & ~full
+        inside = (ids > lo + 2) & (ids < hi) & ~full
         end = (ids == lo + 1) & ~first
         return torch.where(self.done[:, None], ids == lo + 1, inside | end | ((ids == lo) & first & may_miss))
 

@@ -122,7 +122,7 @@ class CompactDecoder(Decoder):
         generator: torch.Generator,
         only: Mapping[str, Any] | None = None,
     ) -> Written:
-        """One row per prompt (B, P, D); valid by construction, but for text that is no UTF-8."""
+        """One row per prompt (B, P, D); valid by construction."""
         grammar = FittedGrammar(self.codec, len(prompt), prompt.device, only)
         writer = Writer(self, prompt)
         written: list[torch.Tensor] = []
@@ -143,12 +143,7 @@ class CompactDecoder(Decoder):
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
         rng = None if temperature == 0 else np.random.default_rng(seed)
         rows = self.codec.decode(torch.stack(written, dim=1).cpu().numpy(), rng)
-        broken = np.zeros(len(rows), dtype=bool)
-        for column in self.codec.textual:
-            broken |= rows[column.name].str.contains("\ufffd", regex=False, na=False).to_numpy(dtype=bool)
-        index = np.flatnonzero(~broken)
-        rejected = {"text that is not UTF-8": int(broken.sum())} if broken.any() else {}
-        return Written(rows.iloc[index].reset_index(drop=True), index.tolist(), rejected)
+        return Written(rows, list(range(len(rows))))
 
 
 def choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
