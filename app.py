@@ -1,0 +1,37 @@
+"""The app: `streamlit run app.py`. Declares the pages; everything they share is in pages/shared."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.session import ROOT, take_wanted
+
+st.set_page_config(page_title="difflm", page_icon=":material/grain:", layout="wide")
+st.logo(ROOT / "assets" / ("logo-dark.svg" if st.context.theme.type == "dark" else "logo.svg"), size="large")
+
+PAGES = {
+    "": [st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)],
+    "Make a model": [
+        st.Page("pages/data.py", title="Data", icon=":material/table:", url_path="data"),
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
+    ],
+    "See how it works": [
+        st.Page(
+            "pages/latent_map.py", title="Latent map", icon=":material/scatter_plot:", url_path="latent_map"
+        ),
+        st.Page(
+            "pages/interpolate.py", title="Interpolate", icon=":material/timeline:", url_path="interpolate"
+        ),
+    ],
+    "Use the rows": [
+        st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/balance:", url_path="compare"),
+    ],
+}
+
+page = st.navigation(PAGES)
+wanted = take_wanted()
+if wanted is not None:
+    st.switch_page(f"pages/{wanted[0]}.py", query_params=wanted[1])
+page.run()

@@ -1,0 +1,76 @@
+"""Pictures of every page: `python assets/screenshots.py --out DIR --themes light dark --widths 1360 390`.
+
+With `--readme` only the pictures of the README, straight into assets/. Needs Chromium and playwright.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.server import app, browser, settle  # noqa: E402
+
+PAGES = ("", "data", "train", "runs", "latent_map", "interpolate", "generate", "compare")
+README = ("", "latent_map", "interpolate", "compare")
+
+
+def prepare(page: object, name: str) -> None:
+    """Bring a page into the state that shows most of it."""
+    if name == "interpolate":
+        page.get_by_role("button", name="Two random rows").click()  # type: ignore[attr-defined]
+        page.get_by_text("The way, row by row").wait_for(timeout=60_000)  # type: ignore[attr-defined]
+    if name == "generate":
+        page.get_by_role("button", name="Generate", exact=True).click()  # type: ignore[attr-defined]
+        page.get_by_text("Valid at the first try").wait_for(timeout=60_000)  # type: ignore[attr-defined]
+    if name == "data":
+        page.get_by_text("Built-in table", exact=True).first.click()  # type: ignore[attr-defined]
+        page.get_by_text("What the model reads").wait_for(timeout=60_000)  # type: ignore[attr-defined]
+    settle(page, 1_500)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "assets")
+    parser.add_argument("--run", default="demo-gapminder")
+    parser.add_argument("--pages", nargs="*", default=None)
+    parser.add_argument("--themes", nargs="*", default=["light"])
+    parser.add_argument("--widths", nargs="*", type=int, default=[1360])
+    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--log", type=Path, default=None, help="File for the output of the app")
+    chosen = parser.parse_args()
+    pages = chosen.pages if chosen.pages is not None else README if chosen.readme else PAGES
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    environment = {k: v for k, v in os.environ.items() if k.startswith("DIFFLM_")}
+    with app(environment, log=chosen.log) as url, browser() as chrome:
+        for theme in chosen.themes:
+            for width in chosen.widths:
+                context = chrome.new_context(
+                    viewport={"width": width, "height": 900}, color_scheme=theme, device_scale_factor=1
+                )
+                for name in pages:
+                    page = context.new_page()
+                    page.goto(f"{url}/{name.removeprefix('home')}?run={chosen.run}")
+                    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+                    settle(page)
+                    prepare(page, name)
+                    height = page.evaluate(
+                        "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+                    )
+                    page.set_viewport_size(
+                        {"width": width, "height": 820 if chosen.readme else int(height) + 80}
+                    )
+                    settle(page, 800)
+                    file = f"{name or 'home'}{'' if chosen.readme else f'-{theme}-{width}'}.png"
+                    page.screenshot(path=chosen.out / file)
+                    print(chosen.out / file, flush=True)
+                    page.close()
+                context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Which cells differ between two tables of rows: for reconstructions and interpolation paths."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def changed(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Boolean frame shaped like `after`: row i, column c differs from row i of `before`.
+
+    Two missing cells are the same; numbers are compared as numbers, everything else as text.
+    """
+    result = {}
+    for name in after.columns:
+        a, b = before[name].reset_index(drop=True), after[name].reset_index(drop=True)
+        both = a.isna() & b.isna()
+        one = a.isna() != b.isna()
+        if pd.api.types.is_numeric_dtype(a) and pd.api.types.is_numeric_dtype(b):
+            x, y = a.astype("float64"), b.astype("float64")
+            differ = (x - y).abs() > 1e-9 * x.abs().clip(lower=1.0)
+        else:
+            differ = a.astype("string") != b.astype("string")
+        result[name] = ((one | differ.fillna(False).astype(bool)) & ~both).to_numpy()
+    return pd.DataFrame(result, index=after.index)
+
+
+def changed_along(path: pd.DataFrame) -> pd.DataFrame:
+    """Boolean frame shaped like `path`: the cell differs from the row before; the first row never does."""
+    if len(path) == 0:
+        return path.astype(bool)
+    before = path.shift(1)
+    before.iloc[0] = path.iloc[0]
+    return changed(before, path)

@@ -1,0 +1,161 @@
+"""What the latent map shows, read from a run directory: points in 2-D and the rows behind them.
+
+n real rows (the training split) come first, then m synthetic ones; Z latent dimensions. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from difflm.errors import RunError
+from difflm.projection import cached, kept_path, project
+
+LIMIT = 20_000
+
+
+@dataclass(frozen=True)
+class MapData:
+    """Points of a map with their rows; ids are "r<row>" for real and "s<row>" for synthetic rows."""
+
+    points: NDArray[np.float32]
+    rows: pd.DataFrame
+    kind: NDArray[np.str_]
+    ids: list[str]
+    total: int
+    """Rows before sampling."""
+    method: str
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def position(self, identifier: str) -> int | None:
+        """Where a point is in this (maybe sampled) map."""
+        return self.ids.index(identifier) if identifier in self.ids else None
+
+    def sampled(self, limit: int = LIMIT, seed: int = 0) -> MapData:
+        """At most `limit` points, real and synthetic in their proportion, order kept."""
+        if len(self) <= limit:
+            return self
+        rng = np.random.default_rng(seed)
+        keep = []
+        for kind in ("real", "synthetic"):
+            rows = np.flatnonzero(self.kind == kind)
+            keep.append(rng.permutation(rows)[: round(limit * len(rows) / len(self))])
+        chosen = np.sort(np.concatenate(keep))
+        return replace(
+            self,
+            points=self.points[chosen],
+            rows=self.rows.iloc[chosen].reset_index(drop=True),
+            kind=self.kind[chosen],
+            ids=[self.ids[i] for i in chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Latents and rows of a run: mu (n, Z) of the training rows, then (m, Z) of a sample if known."""
+
+    real: NDArray[np.float32]
+    real_rows: pd.DataFrame
+    synthetic: NDArray[np.float32]
+    synthetic_rows: pd.DataFrame
+
+    @property
+    def all(self) -> NDArray[np.float32]:
+        return np.concatenate([self.real, self.synthetic])
+
+    def row(self, identifier: str) -> pd.DataFrame:
+        """The one row that an id names, as a frame."""
+        frame = self.real_rows if identifier[0] == "r" else self.synthetic_rows
+        return frame.iloc[[int(identifier[1:])]].reset_index(drop=True)
+
+    def latent(self, identifier: str) -> NDArray[np.float32]:
+        """(1, Z)"""
+        source = self.real if identifier[0] == "r" else self.synthetic
+        return source[[int(identifier[1:])]]
+
+
+def read_latents(run: Path) -> Latents:
+    """Latents of a finished run; RunError where they are missing or do not fit the rows."""
+    real = _tensor(run / "latents" / "train.safetensors", "mu")
+    rows = pd.read_parquet(run / "data" / "train.parquet")
+    if len(real) != len(rows):
+        raise RunError(
+            f"{len(rows)} latents, one for each training row", str(len(real)), "train the run again"
+        )
+    synthetic, drawn = np.empty((0, real.shape[1]), np.float32), rows.iloc[:0]
+    name = latest_sample(run)
+    if name is not None and (run / "latents" / f"sample-{name}.safetensors").exists():
+        synthetic = _tensor(run / "latents" / f"sample-{name}.safetensors", "mu")
+        drawn = pd.read_parquet(run / "samples" / f"{name}.parquet").iloc[: len(synthetic)]
+    return Latents(real, rows.reset_index(drop=True), synthetic, drawn.reset_index(drop=True))
+
+
+def latest_sample(run: Path) -> str | None:
+    """Name of the newest generated table of a run."""
+    files = sorted((run / "samples").glob("*.parquet"), key=lambda f: f.stat().st_mtime)
+    return files[-1].stem if files else None
+
+
+def save_sample_latents(run: Path, name: str, latents: NDArray[np.float32]) -> None:
+    """Keep the latents (m, Z) of a generated table, so that the map can show it."""
+    save_file(
+        {"mu": np.ascontiguousarray(latents, np.float32)}, run / "latents" / f"sample-{name}.safetensors"
+    )
+
+
+def build_map(latents: Latents, points: NDArray[np.float32], method: str) -> MapData:
+    """Join 2-D points (n + m, 2), or (n, 2) for the real rows alone, with their rows."""
+    n, m = len(latents.real), len(latents.synthetic)
+    if len(points) == n:
+        m = 0
+    elif len(points) != n + m:
+        raise RunError(f"{n + m} projected points", str(len(points)), "project again")
+    rows = pd.concat([latents.real_rows, latents.synthetic_rows.iloc[:m]], ignore_index=True)
+    kind = np.array(["real"] * n + ["synthetic"] * m)
+    ids = [f"r{i}" for i in range(n)] + [f"s{i}" for i in range(m)]
+    return MapData(points.astype(np.float32), rows, kind, ids, n + m, method)
+
+
+def _tensor(path: Path, name: str) -> NDArray[np.float32]:
+    try:
+        return load_file(path)[name].astype(np.float32)
+    except (OSError, SafetensorError, KeyError) as error:
+        raise RunError(
+            f"latents in {path.parent.name}/{path.name}",
+            "a file that is missing or broken",
+            "let the training finish",
+        ) from error
+
+
+def projected(run: Path, method: str, latents: Latents, seed: int = 0) -> NDArray[np.float32] | None:
+    """Points of the projection that is kept for these latents, or for the real ones alone.
+
+    A missing PCA is computed and, where the run can be written to, kept.
+    """
+    folder = run / "latents"
+    for z in (latents.all, latents.real):
+        kept = kept_path(folder, z, method, seed)
+        if kept.exists():
+            return _tensor(kept, "points")
+    if method != "pca":
+        return None
+    try:
+        return cached(folder, latents.all, method, seed).points
+    except OSError:
+        return project(latents.all, method, seed).points
+
+
+def place(latents: Latents, drawn: MapData, z: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where latents (k, Z) lie on a PCA map that is drawn already: the affine map that fits its points."""
+    source = latents.all[: len(drawn)]
+    padded = np.hstack([source, np.ones((len(source), 1), np.float32)])
+    axes, *_ = np.linalg.lstsq(padded, drawn.points, rcond=None)
+    return (np.hstack([z, np.ones((len(z), 1), np.float32)]) @ axes).astype(np.float32)

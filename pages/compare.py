@@ -1,0 +1,97 @@
+"""Compare: how good, how useful and how private the synthetic rows are, beside their references."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.shared.charts import CONFIG, marginal, pair_matrix
+from pages.shared.evaluations import evaluate_panel, read_report
+from pages.shared.palette import Palette
+from pages.shared.picker import pick_run
+from pages.shared.scorecard import closest_pairs, latent_use, scorecard
+from pages.shared.session import guard
+from pages.shared.states import heading, next_steps, shown
+
+guard("compare")
+heading("Compare", "Are the synthetic rows like the real ones, useful in their place, and nobody's copy?")
+
+run = pick_run()
+if run is None:
+    st.stop()
+palette = Palette.current()
+with shown():
+    report = read_report(run)
+evaluate_panel(run, report)
+if report is None:
+    st.stop()
+
+latent_use(report)
+scorecard(report)
+
+columns = report.details.get("columns", [])
+if columns:
+    st.subheader(
+        "Columns, worst first",
+        anchor=False,
+        help="The error is the largest gap between the two distributions, in per cent.",
+    )
+    shown_count = st.session_state.get("columns-shown", 6)
+    for start in range(0, min(shown_count, len(columns)), 3):
+        for place, column in zip(st.columns(3), columns[start : start + 3], strict=False):
+            with place:
+                st.markdown(f"**{column['name']}** · error {column['error']:.1f} %")
+                st.plotly_chart(
+                    marginal(column, palette),
+                    key=f"m-{column['name']}",
+                    config=CONFIG,
+                    alt=f"Distribution of {column['name']}",
+                )
+    if shown_count < len(columns) and st.button(
+        f"Show all {len(columns)} columns", icon=":material/expand_more:"
+    ):
+        st.session_state["columns-shown"] = len(columns)
+        st.rerun()
+
+pairs = report.details.get("pairs")
+if pairs:
+    st.subheader(
+        "Pairs of columns",
+        anchor=False,
+        help="How far the relation of two columns is off: half the difference of their correlations, "
+        "or the distance between their tables of counts.",
+    )
+    st.plotly_chart(
+        pair_matrix(pairs["columns"], pairs["error"], palette),
+        key="pairs",
+        config=CONFIG,
+        alt="Error of each pair of columns",
+    )
+
+closest_pairs(report, palette)
+page = Path(run.path) / "report.html"
+with st.container(horizontal=True):
+    st.download_button(
+        "Report as one HTML page",
+        page.read_bytes() if page.exists() else report.to_html().encode(),
+        f"{run.name}-report.html",
+        "text/html",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Figures as JSON",
+        report.to_json().encode(),
+        f"{run.name}-report.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+with st.expander("How this was measured", icon=":material/science:"):
+    for line in [*report.setting_lines(), *report.notes]:
+        st.markdown(f"- {line}")
+next_steps(
+    ("generate", "Generate more", ":material/auto_awesome:"),
+    ("latent_map", "See the map", ":material/scatter_plot:"),
+)

@@ -1,0 +1,76 @@
+"""Generate: how many rows, from which seed, under which conditions; they stream in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.conditions import choose_conditions
+from pages.shared.generating import Generated, generate, summary
+from pages.shared.picker import pick_run
+from pages.shared.schemas import schema_of
+from pages.shared.session import guard
+from pages.shared.states import heading, next_steps, shown
+from pages.shared.tables import downloads
+from pages.shared.words import PRIOR, SEED, TEMPERATURE
+
+guard("generate")
+heading(
+    "Generate",
+    "Make new rows. None of them is a real record, and each one fits the types and ranges of your table.",
+)
+
+run = pick_run()
+if run is None:
+    st.stop()
+with shown():
+    schema = schema_of(run)
+
+PRIORS = {
+    "diffusion": "diffusion",
+    "gmm": "Gaussian mixture",
+    "gaussian": "Gaussian",
+    "none": "none: the decoder alone",
+}
+own = run.config.get("prior", {}).get("kind", "diffusion")
+first = st.columns([2, 1])
+count = int(first[0].number_input("Rows", 1, 1_000_000, 1_000, step=500, key="gen-count"))
+seed = int(first[1].number_input("Seed", 0, 2**31 - 1, 0, key="gen-seed", help=SEED))
+with st.expander("More choices", icon=":material/tune:"):
+    second = st.columns(2)
+    kinds = list(PRIORS)
+    prior = second[0].selectbox(
+        "Where new points come from", kinds, index=kinds.index(own), format_func=PRIORS.get, help=PRIOR
+    )
+    temperature = second[1].slider(
+        "Variety (temperature)",
+        0.0,
+        1.5,
+        float(run.config.get("sample", {}).get("temperature", 1.0)),
+        0.05,
+        help=TEMPERATURE,
+    )
+    on_map = st.checkbox(
+        "Show them on the map", True, help="Keeps up to 5,000 of the rows in the run, with their latents."
+    )
+with shown():
+    where = choose_conditions(schema, run.name)
+
+if st.button("Generate", type="primary", icon=":material/auto_awesome:"):
+    with shown():
+        st.session_state[f"generated-{run.name}"] = generate(
+            run, count, seed, prior, temperature, where, keep=on_map
+        )
+
+made: Generated | None = st.session_state.get(f"generated-{run.name}")
+if made is None:
+    st.info("Press Generate. A thousand rows take a few seconds.", icon=":material/auto_awesome:")
+    st.stop()
+summary(made, run)
+st.dataframe(made.rows.head(1_000), hide_index=True, height=420, alt="Generated rows")
+if len(made.rows) > 1_000:
+    st.caption("The first 1,000 rows are shown; downloads hold all of them.")
+downloads(made.rows, f"{run.name}-synthetic-{made.seed}")
+next_steps(
+    ("compare", "Compare with the real rows", ":material/balance:"),
+    ("latent_map", "See them on the map", ":material/scatter_plot:"),
+)

@@ -1,0 +1,105 @@
+"""Interpolate: two rows, and the rows that lie between them in the latent."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.endpoints import choose_endpoints
+from pages.shared.latents import latents_of, map_of
+from pages.shared.maps import CONFIG, KIND, map_figure, mark, path
+from pages.shared.palette import Palette
+from pages.shared.picker import pick_run
+from pages.shared.session import guard
+from pages.shared.states import heading, next_steps, shown
+from pages.shared.tables import downloads, marked
+from pages.shared.walk import walk
+from pages.shared.words import LINEAR, PROJECTION, SPHERICAL, VALIDITY
+
+guard("interpolate")
+heading(
+    "Interpolate",
+    "Choose two rows, A and B. The model writes the rows that lie on the way from one to the other.",
+)
+
+run = pick_run()
+if run is None:
+    st.stop()
+palette = Palette.current()
+with shown():
+    latents = latents_of(run)
+    data = map_of(run, "pca").sampled()
+
+left, right = st.columns([3, 2], gap="medium")
+with right:
+    ends = choose_endpoints(run, latents)
+    mode = st.segmented_control(
+        "Way",
+        ["linear", "spherical"],
+        default="linear",
+        required=True,
+        key="walk-mode",
+        format_func={"linear": "straight", "spherical": "along an arc"}.get,
+        help=f"{LINEAR}\n\n{SPHERICAL}",
+    )
+    steps = st.slider("Steps", 3, 25, 9, key="walk-steps", help="Rows on the way, A and B included.")
+    color = st.selectbox("Colour by", [KIND, *latents.real_rows.columns], key=f"walk-color-{run.name}")
+
+result = None
+if ends.a and ends.b:
+    with shown(), st.spinner("Decoding the way …"):
+        result = walk(run, latents, ends.a, ends.b, steps, mode)
+
+with left:
+    figure = map_figure(data, palette, color, 480)
+    if result is not None:
+        path(figure, result.points, palette)
+    for letter, identifier in (("A", ends.a), ("B", ends.b)):
+        if identifier and (position := data.position(identifier)) is not None:
+            mark(figure, data.points[position], letter, palette)
+    key = f"walk-map-{run.name}"
+    st.plotly_chart(
+        figure,
+        key=key,
+        on_select=lambda: ends.click(st.session_state.get(key)),
+        selection_mode="points",
+        config=CONFIG,
+        alt="Map with the path from A to B",
+    )
+    st.caption(
+        "Click a point for A, another for B; a third starts again. A 2-D map is a projection; "
+        "interpolation happens in the full latent.",
+        help=PROJECTION,
+    )
+
+if result is None:
+    st.info("Click two points on the map, or choose row numbers beside it.", icon=":material/ads_click:")
+    st.stop()
+
+st.subheader("The way, row by row", anchor=False)
+figures = st.columns(3)
+figures[0].metric("Valid rows", f"{result.valid:.0%}", help=VALIDITY)
+figures[1].metric(
+    "Cells that change",
+    f"{int(result.changes.to_numpy().sum())}",
+    help="Against the row before; marked below.",
+)
+figures[2].metric(
+    "Farthest from a real row",
+    f"{result.distance.max():.2f}",
+    help="Distance in the latent to the nearest real row. Half of the real rows have another one "
+    f"within {result.typical:.2f}.",
+)
+st.dataframe(
+    marked(result.table, result.table_changes, palette),
+    hide_index=True,
+    height=min(40 + 35 * steps, 640),
+    alt="Decoded rows from A to B, changed cells marked",
+)
+st.caption(
+    "Cells that differ from the row before are marked. “to nearest real” is the distance in the latent."
+)
+downloads(result.rows, f"path-{ends.a}-{ends.b}")
+next_steps(
+    ("generate", "Generate rows", ":material/auto_awesome:"),
+    ("latent_map", "Back to the map", ":material/scatter_plot:"),
+)

@@ -1,0 +1,117 @@
+"""Generation for the page: rows stream in, with a preview, and end in one table with its figures."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from difflm.errors import GenerationError
+from difflm.map_data import save_sample_latents
+from difflm.runs import Run
+from pages.shared.models import model
+from pages.shared.picker import is_demo
+from pages.shared.words import DUPLICATES, EXACT_COPIES, VALIDITY
+
+MAP_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A generated table and how it came about."""
+
+    rows: pd.DataFrame
+    tally: dict[str, Any]
+    seed: int
+    duplicates: int
+    copies: int
+    where: dict[str, Any]
+
+
+def generate(
+    run: Run, count: int, seed: int, prior: str, temperature: float, where: dict[str, Any], *, keep: bool
+) -> Generated:
+    """Stream rows from the model, showing them as they come."""
+    chunks: list[pd.DataFrame] = []
+    bar = st.progress(0.0, text="Loading the model …")
+    preview = st.empty()
+    drawn, started = 0.0, time.monotonic()
+    with model(run) as lm:
+        stream = lm.stream(
+            count,
+            where=where or None,
+            seed=seed,
+            prior=prior,
+            temperature=temperature,
+            on_progress=lambda done, of: bar.progress(min(1.0, done / of), text=f"{done:,} of {of:,} rows"),
+        )
+        for chunk in stream:
+            chunks.append(chunk)
+            if time.monotonic() - drawn > 0.7:
+                preview.dataframe(chunk.tail(8), hide_index=True)
+                drawn = time.monotonic()
+    bar.empty()
+    preview.empty()
+    if not chunks:
+        raise GenerationError("some rows", "none", "loosen the conditions")
+    tally = {**chunks[-1].attrs.get("generation", {}), "wall": time.monotonic() - started}
+    latents = [chunk.attrs["latents"] for chunk in chunks if "latents" in chunk.attrs]
+    for chunk in chunks:
+        chunk.attrs = {}
+    rows = pd.concat(chunks, ignore_index=True)
+    if keep and not is_demo(run) and latents:
+        _keep(run, rows, np.concatenate(latents), seed)
+    real = pd.read_parquet(Path(run.path) / "data" / "train.parquet")
+    return Generated(rows, tally, seed, int(rows.duplicated().sum()), _copies(rows, real), where)
+
+
+def _keep(run: Run, rows: pd.DataFrame, latents: np.ndarray, seed: int) -> None:
+    name = f"app-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
+    save_sample_latents(Path(run.path), name, latents[:MAP_ROWS])
+    rows.to_parquet(Path(run.path) / "samples" / f"{name}.parquet", index=False)
+
+
+def _copies(rows: pd.DataFrame, real: pd.DataFrame) -> int:
+    """Generated rows that equal a training row in every cell."""
+    names = [name for name in rows.columns if name in real.columns]
+    a, b = (pd.util.hash_pandas_object(f[names].astype("string"), index=False) for f in (rows, real))
+    return int(a.isin(set(b)).sum())
+
+
+def summary(made: Generated, run: Run) -> None:
+    """Figures of a generation, and what was rejected."""
+    tally, count = made.tally, len(made.rows)
+    attempts = max(int(tally.get("attempts", count)), 1)
+    figures = st.columns(4)
+    figures[0].metric(
+        "Rows",
+        f"{count:,}",
+        help=f"In {tally['wall']:.1f} s, {count / max(tally['wall'], 1e-3):,.0f} rows a second.",
+    )
+    figures[1].metric(
+        "Valid at the first try", f"{int(tally.get('valid', count)) / attempts:.1%}", help=VALIDITY
+    )
+    figures[2].metric("Repeated rows", f"{made.duplicates:,}", help=DUPLICATES)
+    figures[3].metric("Equal to a real row", f"{made.copies:,}", help=EXACT_COPIES)
+    if made.where:
+        st.caption(
+            "Conditions: " + "; ".join(f"{name} {_words(value)}" for name, value in made.where.items())
+        )
+    rejected = {reason: n for reason, n in (tally.get("rejected") or {}).items() if n}
+    if rejected:
+        st.caption(
+            f"{attempts:,} rows were tried. Not used: "
+            + ", ".join(f"{n:,} {reason}" for reason, n in rejected.items())
+            + "."
+        )
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]} {value[1]}"
+    return "is one of " + ", ".join(map(str, value)) if isinstance(value, list) else f"= {value}"

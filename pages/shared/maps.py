@@ -1,0 +1,153 @@
+"""The latent map as a figure: real and synthetic points, colour by a column, marks and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from difflm.map_data import MapData
+from pages.shared.charts import base
+from pages.shared.palette import Palette
+
+CONFIG = {
+    "scrollZoom": True,
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"],
+}
+KIND = "real or synthetic"
+
+
+def map_figure(data: MapData, palette: Palette, color: str = KIND, height: int = 520) -> go.Figure:
+    """Points coloured by `color`: KIND or a column. customdata holds the ids that clicks return."""
+    figure = base(palette, height, dragmode="pan", margin={"l": 4, "r": 4, "t": 30, "b": 4})
+    size = 7 if len(data) < 3_000 else 5 if len(data) < 10_000 else 3.5
+    texts = hover_texts(data.rows)
+    if color == KIND:
+        groups = [
+            (kind, data.kind == kind, palette.real if kind == "real" else palette.synthetic)
+            for kind in ("real", "synthetic")
+        ]
+        for name, mask, shade in groups:
+            _points(figure, data, mask, texts, name, size, {"color": shade})
+        return _finish(figure)
+    values = data.rows[color]
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if numeric and values.nunique() > 8:
+        known = values.astype("float64").to_numpy()
+        low, high = np.nanquantile(known, [0.01, 0.99])
+        for kind in ("real", "synthetic"):
+            mask = data.kind == kind
+            style = {
+                "color": known[mask],
+                "colorscale": palette.scale,
+                "cmin": low,
+                "cmax": high,
+                "showscale": kind == "real",
+                "colorbar": {"title": color, "thickness": 12},
+            }
+            _points(figure, data, mask, texts, kind, size, style)
+        return _finish(figure)
+    labels = values.astype("string").fillna("(missing)")
+    top = list(labels.value_counts().index[: len(palette.cycle) - 1])
+    for number, label in enumerate(top):
+        _points(
+            figure, data, (labels == label).to_numpy(), texts, label, size, {"color": palette.cycle[number]}
+        )
+    rest = (~labels.isin(top)).to_numpy()
+    if rest.any():
+        _points(figure, data, rest, texts, f"{labels[rest].nunique()} others", size, {"color": palette.muted})
+    return _finish(figure)
+
+
+def _points(
+    figure: go.Figure,
+    data: MapData,
+    mask: np.ndarray,
+    texts: Sequence[str],
+    name: str,
+    size: float,
+    style: dict[str, Any],
+) -> None:
+    rows = np.flatnonzero(mask)
+    if not len(rows):
+        return
+    symbols = np.where(data.kind[rows] == "synthetic", "diamond", "circle")
+    figure.add_scattergl(
+        x=data.points[rows, 0],
+        y=data.points[rows, 1],
+        mode="markers",
+        name=str(name)[:28],
+        customdata=[[data.ids[i]] for i in rows],
+        text=[texts[i] for i in rows],
+        hovertemplate="%{text}<extra></extra>",
+        marker={"size": size, "opacity": 0.75, "line": {"width": 0}, "symbol": symbols, **style},
+        unselected={"marker": {"opacity": 0.75}},
+        selected={"marker": {"opacity": 0.75}},
+    )
+
+
+def _finish(figure: go.Figure) -> go.Figure:
+    figure.update_layout(legend={"itemsizing": "constant"})
+    figure.update_xaxes(visible=False)
+    return figure.update_yaxes(visible=False)
+
+
+def hover_texts(rows: pd.DataFrame, columns: int = 6) -> list[str]:
+    """A few cells of each row as text for hovering."""
+    shown = rows.iloc[:, :columns]
+    parts = [
+        name + ": " + shown[name].astype("string").fillna("–").str.slice(0, 40) for name in shown.columns
+    ]
+    text = parts[0]
+    for part in parts[1:]:
+        text = text + "<br>" + part
+    if rows.shape[1] > columns:
+        text = text + f"<br>… {rows.shape[1] - columns} more columns"
+    return list(text)
+
+
+def mark(figure: go.Figure, xy: np.ndarray, label: str, palette: Palette) -> None:
+    """A ring with a letter around one point."""
+    figure.add_scatter(
+        x=[xy[0]],
+        y=[xy[1]],
+        mode="markers+text",
+        text=[label],
+        textposition="top center",
+        showlegend=False,
+        textfont={"size": 16, "color": palette.text},
+        hoverinfo="skip",
+        marker={"size": 16, "color": "rgba(0,0,0,0)", "line": {"width": 3, "color": palette.text}},
+    )
+
+
+def path(figure: go.Figure, xy: np.ndarray, palette: Palette, name: str = "path") -> None:
+    """The decoded steps, drawn over the points."""
+    figure.add_scatter(
+        x=xy[:, 0],
+        y=xy[:, 1],
+        mode="lines+markers",
+        name=name,
+        hoverinfo="skip",
+        line={"color": palette.text, "width": 2},
+        marker={"size": 8, "color": palette.text},
+    )
+
+
+def clicked(state: Any) -> str | None:
+    """The id of the clicked point out of a chart's selection, from customdata."""
+    for point in (state or {}).get("selection", {}).get("points", []):
+        data = point.get("customdata")
+        if data:
+            return str(
+                data[0]
+                if isinstance(data, list)
+                else next(iter(data.values()))
+                if isinstance(data, dict)
+                else data
+            )
+    return None

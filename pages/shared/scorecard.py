@@ -1,0 +1,127 @@
+"""The scorecard of a report: latent use first, then every figure with its meaning and references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from difflm.differences import changed
+from difflm.report import Report
+from pages.shared.palette import Palette
+from pages.shared.tables import marked
+from pages.shared.words import ACTIVE, KL
+
+GOALS = {"max": "higher is better", "min": "lower is better", "target": "the nearer the better"}
+
+
+def latent_use(report: Report) -> None:
+    """Whether the latent carries anything: without it the map means nothing."""
+    st.subheader("Does the latent carry the rows?", anchor=False)
+    known = report.latent or {}
+    if not known:
+        st.warning(" ".join(report.latent_lines()), icon=":material/warning:")
+        return
+    figures = st.columns(3)
+    rebuilt = known.get("reconstruction")
+    figures[0].metric(
+        "Unseen cells rebuilt exactly",
+        "–" if rebuilt is None else f"{rebuilt:.1%}",
+        help="Share of cells of unseen rows that come back from their latent alone (reconstruction).",
+    )
+    figures[1].metric(
+        "Information", "–" if known.get("kl") is None else f"{known['kl']:.1f} nats a row", help=KL
+    )
+    of = f" of {known['dimensions']}" if known.get("dimensions") else ""
+    figures[2].metric(
+        "Dimensions in use", "–" if known.get("active") is None else f"{known['active']}{of}", help=ACTIVE
+    )
+    per_column = known.get("per_column") or {}
+    if per_column:
+        with st.expander("By column"):
+            table = pd.DataFrame({"column": list(per_column), "rebuilt exactly": list(per_column.values())})
+            st.dataframe(
+                table.sort_values("rebuilt exactly"),
+                hide_index=True,
+                alt="Reconstruction by column",
+                column_config={
+                    "rebuilt exactly": st.column_config.ProgressColumn(
+                        format="percent", min_value=0, max_value=1
+                    )
+                },
+            )
+
+
+def scorecard(report: Report) -> None:
+    """One line a figure, one column a table of rows; the references beside the generated rows."""
+    st.subheader(
+        "Scores",
+        anchor=False,
+        help="No score stands without its references: the ceiling, and what trivial tables get.",
+    )
+    table = pd.DataFrame(
+        [
+            {
+                "score": figure.label,
+                **{row.label: report.cell(figure, row) for row in report.rows},
+                "good is": _goal(figure),
+                "meaning": figure.meaning,
+            }
+            for figure in report.figures
+        ]
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        alt="Scores with their references",
+        column_config={
+            "score": st.column_config.TextColumn("Score", pinned=True),
+            "meaning": st.column_config.TextColumn("Meaning", width="large"),
+        },
+    )
+    counts = ", ".join(f"{row.label}: {row.count:,}" for row in report.rows)
+    st.caption(f"Rows behind each column: {counts}.")
+    with st.expander("What the scores mean", icon=":material/help:"):
+        for figure in report.figures:
+            st.markdown(f"**{figure.label}** ({_goal(figure)}). {figure.meaning}")
+
+
+def _goal(figure: Any) -> str:
+    best = "" if figure.best is None else f", best {figure.best:g}"
+    return GOALS[figure.goal] + best
+
+
+def closest_pairs(report: Report, palette: Palette) -> None:
+    """The synthetic rows that are nearest to a real row, side by side with it."""
+    pairs = report.details.get("dcr", {}).get("closest", [])[:8]
+    if not pairs:
+        return
+    st.subheader(
+        "Nearest pairs",
+        anchor=False,
+        help="If these were copies, privacy would be in danger. Differing cells are marked.",
+    )
+    lines, marks = [], []
+    for number, pair in enumerate(pairs, 1):
+        real, synthetic = (pd.DataFrame([pair[side]]).astype(object) for side in ("real", "synthetic"))
+        differ = changed(real.map(_text), synthetic.map(_text))
+        for side, frame, shown in (("real", real, differ & False), ("synthetic", synthetic, differ)):
+            frame.insert(0, "rows", side)
+            frame.insert(0, "pair", f"{number}")
+            frame.insert(2, "distance", f"{pair['distance']:.4f}")
+            lines.append(frame.map(_text))
+            marks.append(shown)
+    table = pd.concat(lines, ignore_index=True)
+    st.dataframe(
+        marked(table, pd.concat(marks, ignore_index=True), palette),
+        hide_index=True,
+        alt="Nearest real and synthetic rows",
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)

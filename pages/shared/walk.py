@@ -1,0 +1,74 @@
+"""An interpolation for the page: decoded rows, what changes, how far from real rows, where on the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from difflm.differences import changed_along
+from difflm.latent_ops import interpolate, nearest
+from difflm.map_data import Latents, place
+from difflm.runs import Run
+from pages.shared.latents import map_of, stamp
+from pages.shared.models import model
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Steps from A to B."""
+
+    rows: pd.DataFrame
+    changes: pd.DataFrame
+    valid: float
+    distance: NDArray[np.float64]
+    typical: float
+    """Median distance between a real row and its nearest other real row."""
+    points: NDArray[np.float32]
+    """Where the steps lie on the PCA map (steps, 2)."""
+    good: list[bool]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows with step, validity and distance in front."""
+        table = self.rows.copy()
+        table.insert(0, "to nearest real", self.distance.round(3))
+        table.insert(0, "valid", ["yes" if good else "no" for good in self.good])
+        last = len(table) - 1
+        table.insert(0, "step", ["A" if i == 0 else "B" if i == last else str(i) for i in range(len(table))])
+        return table
+
+    @property
+    def table_changes(self) -> pd.DataFrame:
+        return self.changes
+
+
+def walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str) -> Walk:
+    """Decode the way from A to B; kept while the run does not change."""
+    return _walk(run, latents, a, b, steps, mode, stamp(run))
+
+
+@st.cache_data(
+    max_entries=32, show_spinner=False, hash_funcs={Run: lambda run: str(run.path), Latents: lambda _: 0}
+)
+def _walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str, stamp: float) -> Walk:
+    z = interpolate(latents.latent(a)[0], latents.latent(b)[0], steps, mode)
+    with model(run) as lm:
+        rows = lm.decode(z)
+        broken = lm.schema.broken(lm.schema.canonical(rows))
+    good = [not bad for bad in broken]
+    distance, _ = nearest(latents.real, z, 1)
+    some = np.random.default_rng(0).permutation(len(latents.real))[:200]
+    between, _ = nearest(latents.real, latents.real[some], 2)
+    return Walk(
+        rows,
+        changed_along(rows),
+        float(np.mean(good)),
+        distance[:, 0],
+        float(np.median(between[:, -1])),
+        place(latents, map_of(run, "pca"), z),
+        good,
+    )

@@ -1,0 +1,52 @@
+"""The terms behind the plain words of the app, for tooltips."""
+
+from __future__ import annotations
+
+LATENT = (
+    "Each row is compressed into a short list of numbers, its latent z (16 by default). "
+    "Rows that are alike lie close together there."
+)
+PROJECTION = (
+    "A 2-D map is a projection of all latent dimensions onto paper: near points are usually alike, "
+    "distances between far points mean little. Interpolation happens in the full latent, not on the map."
+)
+METHODS = {
+    "pca": "PCA: the two directions in which the latents differ most. Straight, exact, at once.",
+    "umap": "UMAP: keeps neighbours together and bends the rest. Axes and far distances mean nothing.",
+    "tsne": "t-SNE: shows small groups; sizes of groups and gaps between them mean nothing.",
+}
+RECONSTRUCTION = (
+    "Reconstruction loss: how surprised the decoder is by the true row when it reads its latent, "
+    "in nats a row. Lower is better; the validation line is the one that counts."
+)
+KL = (
+    "KL divergence in nats a row: how much information the latent carries about its row. "
+    "Near 0 the latent is ignored (posterior collapse) and map and interpolation show nothing."
+)
+BETA = "Beta, the weight of the KL term: larger makes the latent smoother and emptier."
+ACTIVE = "Active units: latent dimensions that carry information (KL above 0.02 nats)."
+PRIOR = (
+    "The prior learns where real rows lie in the latent space, so that new points can be drawn there. "
+    "Diffusion: denoises random points step by step. Gaussian mixture and Gaussian are simpler."
+)
+LM_LOSS = "Language-model loss: how surprised the decoder is by a held-out row, in nats a row."
+COPY_LOSS = (
+    "Copy loss: the same, when the decoder may read the row itself first. It learns to read its prefix."
+)
+TEMPERATURE = (
+    "Temperature of the decoder: 1 keeps the distribution of the data, lower makes rows more typical "
+    "and less varied, 0 always takes the most likely value."
+)
+VALIDITY = (
+    "Share of the rows that parse and respect every column's type, range and categories, before any retry."
+)
+DUPLICATES = "Rows that occur more than once among the generated ones."
+EXACT_COPIES = "Generated rows that equal a training row in every cell."
+LINEAR = "Straight line between the two latents."
+SPHERICAL = (
+    "Along the arc between the two latents (slerp): keeps their length, passes through likelier places."
+)
+FINGERPRINT = "A checksum of content and split: the same data and split always have the same fingerprint."
+SPLIT = "80 % of the rows to learn from, 10 % to decide when to stop, 10 % never shown, for the final scores."
+SEED = "The same seed with the same settings gives the same rows."
+TARGET = "The column that scores try to predict, to see whether synthetic rows are useful for learning."

@@ -1,0 +1,116 @@
+"""Train: settings with their cost, the equal command, start; then the live view of a run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from difflm import jobs
+from difflm.config import PRESETS, Config
+from difflm.estimates import estimate
+from difflm.runs import ACTIVE
+from pages.shared.datasets import built_in_choice, command_line, current, new_run_path
+from pages.shared.live import watch
+from pages.shared.picker import all_runs, is_demo, label
+from pages.shared.session import choose_run, guard
+from pages.shared.settings_form import settings_form
+from pages.shared.states import empty, heading, shown
+
+guard("train")
+heading(
+    "Train",
+    "Teach a small model the rows of your table. It runs in the background and goes on when you leave.",
+)
+
+NEW, WATCH = "New training", "Watch a run"
+PRESET_WORDS = {
+    "quick": "Quick: a first look",
+    "standard": "Standard: the usual choice",
+    "thorough": "Thorough: when it counts",
+    "paper": "Paper: the published settings, for a graphics card",
+}
+
+runs = {run.name: run for run in all_runs()}
+chosen = st.query_params.get("run")
+active = [name for name, run in runs.items() if run.status.state in ACTIVE]
+if "train-view" not in st.session_state:
+    watching = chosen in active or ("data" not in st.session_state and bool(active))
+    st.session_state["train-view"] = WATCH if watching and "clone" not in st.session_state else NEW
+view = st.segmented_control(
+    "View", [NEW, WATCH], required=True, key="train-view", label_visibility="collapsed"
+)
+
+if view == WATCH:
+    if not runs:
+        empty("Nothing has been trained yet.", ("data", "Choose data", ":material/table:"))
+        st.stop()
+    names = sorted(runs, key=lambda name: (name not in active, is_demo(runs[name])))
+    if st.session_state.get("watched") not in names:
+        st.session_state["watched"] = chosen if chosen in names else names[0]
+    name = st.selectbox("Run", names, key="watched", format_func=lambda n: label(runs[n]), width=340)
+    choose_run(name)
+    watch(runs[name])
+    st.stop()
+
+clone = st.session_state.get("clone", {})
+data = current()
+if data is None:
+    empty(
+        "Choose a table first, or take a built-in one right here.",
+        ("data", "Choose data", ":material/table:"),
+    )
+    data = built_in_choice()
+    if data is None:
+        st.stop()
+else:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        target = f", predicts **{data.target}**" if data.target else ""
+        st.markdown(
+            f"Table: **{data.name}**, {data.rows:,} rows, {len(data.columns)} columns{target}",
+            width="content",
+        )
+        st.page_link("pages/data.py", label="Change", icon=":material/edit:")
+if clone:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"Settings are those of “{clone['name']}”.", icon=":material/content_copy:", width="content")
+        if st.button("Back to the presets", icon=":material/close:"):
+            del st.session_state["clone"]
+            st.rerun()
+
+presets = list(PRESETS)
+preset = st.radio(
+    "How much effort",
+    presets,
+    index=presets.index(clone.get("preset", "quick")),
+    key=f"preset-{clone.get('name', '')}",
+    format_func=lambda name: f"{PRESET_WORDS.get(name, name)} (up to {PRESETS[name]['time_limit']:g} min)",
+)
+with st.expander("Advanced: every setting", icon=":material/tune:"), shown():
+    changes = settings_form(preset, clone.get("overrides"))
+with shown():
+    config = Config.from_preset(preset, changes)
+cost = estimate(config, data.rows, len(data.columns))
+figures = st.columns(3)
+figures[0].metric(
+    "Time, at most",
+    f"{cost.minutes:g} min",
+    help="Small tables stop earlier, when validation no longer improves.",
+)
+figures[1].metric(
+    "Memory, about", f"{cost.memory_gb:.1f} GB", help="A rough estimate from the sizes of model and table."
+)
+figures[2].metric("Model", f"{cost.parameters / 1e6:.1f} M weights", help="Weights that are trained.")
+
+name = st.text_input("Name of the run", new_run_path(data.name).name, key=f"name-{data.name}", width=340)
+with shown():
+    path = new_run_path(name, exact=True)
+    arguments = data.arguments(path, preset, changes)
+with st.expander("The same on the command line", icon=":material/terminal:"):
+    st.code(command_line(arguments), language="bash", wrap_lines=True)
+if st.button("Start training", type="primary", icon=":material/play_arrow:"):
+    with shown(), st.spinner("Starting …"):
+        jobs.start(path, *arguments)
+    st.session_state.pop("clone", None)
+    st.session_state.pop("watched", None)
+    del st.session_state["train-view"]
+    choose_run(path.name)
+    st.rerun()
