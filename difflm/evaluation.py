@@ -61,8 +61,8 @@ def evaluate(
     if not sets or not all(len(frame) for frame in sets):
         raise DataError("at least one synthetic row", "none", "generate rows first")
     schema = schema if schema is not None else Schema.infer(real, target=target)
-    if target is not None and target not in schema.names:
-        raise DataError(f"a target among {', '.join(schema.names)}", repr(target), "name one of the columns")
+    if target is not None:
+        schema.column(target)  # its error lists the columns there are
     bench = Bench.build(
         schema,
         schema.canonical(real),
@@ -105,7 +105,7 @@ def evaluate(
         details |= result.details
     details["columns_by_row"] = {name: _columns(scored) for name, _, scored in reversed(results)}
     if "dcr" in details:
-        details["dcr"]["closest"] = _side_by_side(details["dcr"]["closest"], sets[0], real, bench)
+        details["dcr"]["closest"] = _side_by_side(details["dcr"]["closest"], tables[0][1], bench)
     notes = [note for _, _, scored in results[: len(sets)] for result in scored for note in result.notes]
     notes += [f"Schema: {note}" for note in schema.notes]
     if max(len(bench.train), *(len(table) for _, table in tables)) > max_rows:
@@ -184,17 +184,19 @@ def _columns(scored: list[Result]) -> dict[str, float]:
     return {c["name"]: c["error"] for result in scored for c in result.details.get("columns", [])}
 
 
-def _side_by_side(
-    closest: list[dict[str, Any]], synthetic: pd.DataFrame, real: pd.DataFrame, bench: Bench
-) -> list[dict[str, Any]]:
+def _side_by_side(closest: list[dict[str, Any]], synthetic: Encoded, bench: Bench) -> list[dict[str, Any]]:
+    """Pairs of row numbers as pairs of rows, written as in the original table."""
     names = [name for name in bench.schema.names if name in bench.codec.names]
+    rows = {}
+    for side, table in (("synthetic", synthetic), ("real", bench.train)):
+        picked = table.frame.iloc[[pair[side] for pair in closest]]
+        rows[side] = bench.schema.restore(picked)[names].astype(object)
     return [
         {
             "distance": pair["distance"],
-            "synthetic": {name: _cell(synthetic[name].iloc[pair["synthetic"]]) for name in names},
-            "real": {name: _cell(real[name].iloc[pair["real"]]) for name in names},
+            **{side: {n: _cell(rows[side][n].iloc[i]) for n in names} for side in rows},
         }
-        for pair in closest
+        for i, pair in enumerate(closest)
     ]
 
 

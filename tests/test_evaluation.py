@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difflm.errors import ConfigError, DataError
+from difflm.errors import ConfigError, DataError, SchemaError
 from difflm.evaluation import evaluate
 from difflm.report import Report
 from difflm.report_html import worst_pairs
+from difflm.schema import Schema
 
 LATENT = {"kl": 11.8, "active": 14, "reconstruction": 0.84, "per_column": {"x": 0.7, "c": 0.98}}
 
@@ -153,8 +154,9 @@ def test_bad_input_is_refused_with_what_to_do() -> None:
         evaluate(real, real.head(0), real)
     with pytest.raises(DataError, match="test row"):
         evaluate(real, real, real.head(0), metrics=["shape"])
-    with pytest.raises(DataError, match="target among"):
-        evaluate(real, real, real, target="nothing", metrics=["shape"])
+    for schema in (None, Schema.infer(real)):
+        with pytest.raises(SchemaError, match="'nothing'"):
+            evaluate(real, real, real, schema=schema, target="nothing", metrics=["shape"])
     with pytest.raises(ConfigError, match="metric among"):
         evaluate(real, real, real, metrics=["beauty"])
 
