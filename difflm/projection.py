@@ -38,12 +38,15 @@ def project(latents: np.ndarray, method: str = "pca", seed: int = 0) -> Projecti
     return Projection(method, points.astype(np.float32), round(time.monotonic() - start, 2), note)
 
 
+def kept_path(folder: Path, latents: np.ndarray, method: str, seed: int = 0) -> Path:
+    """Where `cached` keeps the projection of these latents: the name carries their fingerprint."""
+    digest = hashlib.sha256(np.ascontiguousarray(latents, np.float32).tobytes() + repr((method, seed)).encode())
+    return folder / f"projection-{method}-{digest.hexdigest()[:12]}.safetensors"
+
+
 def cached(folder: Path, latents: np.ndarray, method: str, seed: int = 0) -> Projection:
     """`project`, kept in `folder` under the fingerprint of the latents."""
-    digest = hashlib.sha256(
-        np.ascontiguousarray(latents, np.float32).tobytes() + repr((method, seed)).encode()
-    )
-    path = folder / f"projection-{method}-{digest.hexdigest()[:12]}.safetensors"
+    path = kept_path(folder, latents, method, seed)
     if path.exists():
         return Projection(method, load_file(path)["points"], 0.0, "kept from before")
     made = project(latents, method, seed)
