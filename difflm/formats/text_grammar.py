@@ -1,0 +1,144 @@
+"""The grammar of a record format over the tokens of any fast Hugging Face tokenizer, by llguidance.
+
+Texts are tokenised by llguidance too, so that what a model is trained on and what the grammar accepts
+are the same bytes: special tokens inside a cell stay plain text, and no tokenizer adds a space.
+n rows, V entries of the language model's vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import llguidance.hf
+import numpy as np
+import torch
+from llguidance import LLExecutor, LLMatcher
+from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask_par
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from difflm.errors import ConfigError
+from difflm.formats.base import RecordFormat
+
+LINE_END = "\n"
+"""Ends the record where the tokenizer has no end-of-sequence token."""
+
+NO_END = "<|no end token|>"
+
+
+class TextGrammar:
+    """Tokens of records, and matchers that say which token may come next."""
+
+    def __init__(
+        self, form: RecordFormat, tokenizer: PreTrainedTokenizerBase, vocabulary: int, end: int | None = None
+    ) -> None:
+        """`vocabulary` is V, `end` the end-of-sequence token (by default the tokenizer's own)."""
+        if not isinstance(tokenizer, PreTrainedTokenizerFast):
+            raise ConfigError("a fast tokenizer (tokenizer.json)", type(tokenizer).__name__)
+        self.form, self.vocabulary = form, vocabulary
+        self.end = tokenizer.eos_token_id if end is None else end
+        stop = self.end
+        if stop is None:
+            # llguidance would take token 0 for the end: it gets one that is never reached.
+            tokenizer = copy.deepcopy(tokenizer)
+            tokenizer.add_special_tokens({"eos_token": NO_END})
+            stop = tokenizer.eos_token_id
+        size = max(vocabulary, len(tokenizer))
+        self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=stop)
+        names = [
+            name
+            for token, name in tokenizer.added_tokens_decoder.items()
+            if self.tokens.is_special_token(token)
+        ]
+        heads = (f"(?<={re.escape(str(name)[0])})(?={re.escape(str(name)[1:])})" for name in names)
+        self._special = re.compile("|".join(heads) or "(?!)")
+        self._executor = LLExecutor()
+        self._compiled: tuple[str, LLMatcher] | None = None
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a record, closed by the end token or a line end."""
+        closed = text if self.end is not None else text + LINE_END
+        ids = [token for piece in self._special.split(closed) for token in self.tokens.tokenize_str(piece)]
+        if self.tokens.decode_bytes(ids) != closed.encode():
+            raise ConfigError(
+                "a tokenizer that keeps text as it is",
+                f"one that changes {len(text)} characters of a record",
+                "take a causal LM with a byte-level or byte-fallback tokenizer",
+            )
+        return ids if self.end is None else [*ids, self.end]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The record of token ids; raises UnicodeDecodeError where they are no text."""
+        body = list(ids[:-1]) if self.end is not None and len(ids) and ids[-1] == self.end else list(ids)
+        text = self.tokens.decode_bytes(body).decode("utf-8")
+        return text if self.end is not None else text.removesuffix(LINE_END)
+
+    def source(self, only: Mapping[str, Sequence[Any]] | None = None) -> str:
+        """Lark source of a closed record."""
+        start = "start: row" if self.end is not None else r"start: row /\n/"
+        return f"{start}\n{self.form.grammar(only)}\n"
+
+    def start(self, n: int, only: Mapping[str, Sequence[Any]] | None = None) -> Matchers:
+        """Matchers of n rows at the start of the record."""
+        source = self.source(only)
+        if self._compiled is None or self._compiled[0] != source:
+            matcher = LLMatcher(self.tokens, LLMatcher.grammar_from_lark(source))
+            if matcher.is_error():
+                raise ConfigError("a table whose grammar compiles", matcher.get_error()[:300])
+            self._compiled = (source, matcher)
+        prototype = self._compiled[1]
+        return Matchers(self, [prototype.deep_copy() for _ in range(n)], self._executor)
+
+
+class Matchers:
+    """Where n rows are in the grammar. Call `forced`, then `allowed` and `advance` in turns until `done`."""
+
+    def __init__(self, grammar: TextGrammar, matchers: list[LLMatcher], executor: LLExecutor) -> None:
+        self.grammar, self.matchers, self._executor = grammar, matchers, executor
+        self.written: list[list[int]] = [[] for _ in matchers]
+        self.done = np.zeros(len(matchers), dtype=bool)
+        width = max(grammar.vocabulary, grammar.tokens.vocab_size)
+        self._bits = allocate_token_bitmask(len(matchers), width)
+
+    def forced(self, rows: Sequence[int]) -> list[list[int]]:
+        """Tokens of `rows` that have no alternative from here on; they count as written."""
+        found = []
+        for row in rows:
+            tokens = [] if self.done[row] else self.matchers[row].compute_ff_tokens()
+            if tokens:
+                self._take(row, tokens)
+            found.append(tokens)
+        return found
+
+    def allowed(self, rows: Sequence[int], device: torch.device) -> torch.Tensor:
+        """(len(rows), V) bool: what may come next; rows that are done may take anything."""
+        bits = self._bits[: len(rows)]
+        open_ = [(self.matchers[row], place) for place, row in enumerate(rows) if not self.done[row]]
+        bits.fill(-1)
+        if open_:
+            fill_next_token_bitmask_par(self._executor, open_, bits)
+        packed = torch.from_numpy(bits.view(np.uint8)).to(device)
+        weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=device)
+        flags = (packed[:, :, None] & weights).ne(0).flatten(1)
+        return flags[:, : self.grammar.vocabulary]
+
+    def advance(self, rows: Sequence[int], tokens: Sequence[int]) -> list[list[int]]:
+        """Take one token for each of `rows`; gives it and the forced ones after it, [] if done before."""
+        open_ = [not self.done[row] for row in rows]
+        for row, token, live in zip(rows, tokens, open_, strict=True):
+            if live:
+                self._take(row, [token])
+        after = self.forced(rows)
+        return [[t, *more] if live else [] for t, more, live in zip(tokens, after, open_, strict=True)]
+
+    def problem(self, row: int) -> str | None:
+        """Why a row could not be written to its end; None where it was, or still is being."""
+        return "the grammar failed" if self.matchers[row].is_error() else None
+
+    def _take(self, row: int, tokens: list[int]) -> None:
+        matcher = self.matchers[row]
+        matcher.consume_tokens(tokens)
+        self.written[row] += tokens
+        self.done[row] = matcher.is_stopped()
