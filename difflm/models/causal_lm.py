@@ -1,0 +1,195 @@
+"""Any causal LM of `transformers`, frozen, as the decoder: the paper's method (DESIGN section 4.1).
+
+B rows, T tokens, P soft tokens, D embedding width, V vocabulary. The soft prompt stands before BOS, or
+before the record itself where the model has no BOS. The LM is no submodule: its weights are neither
+trained nor saved with a run, but they follow the decoder to its device.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from difflm.errors import ConfigError, DataError
+from difflm.formats.table import CompactFormat, JsonFormat, TableFormat
+from difflm.formats.text_grammar import TextGrammar
+from difflm.models.causal_writer import CausalWriter
+from difflm.models.decoder import Batch, Decoder, Written
+from difflm.models.pretrained import is_causal, load_model, load_tokenizer, positions_of
+
+if TYPE_CHECKING:
+    from difflm.config import Config
+    from difflm.schema import Schema
+
+PROMPT_STD = 0.3
+"""Standard deviation of the injector's prompts; they are brought to that of the LM's embeddings."""
+LOGIT_BUDGET = 2**28
+"""Most logits (rows x tokens x V) held at once in training; beyond it, parts are recomputed."""
+WRITE_ROWS = 256
+"""Rows that are written at once."""
+FORMATS: dict[str, type[TableFormat]] = {"json": JsonFormat, "compact": CompactFormat}
+
+
+class CausalLMDecoder(Decoder):
+    """A frozen causal LM that reads P soft tokens and writes the text of a row."""
+
+    def __init__(
+        self,
+        lm: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        form: TableFormat,
+        soft_tokens: int,
+        max_tokens: int,
+    ) -> None:
+        super().__init__()
+        lm.requires_grad_(False).eval()
+        embeddings = lm.get_input_embeddings()
+        table: Any = embeddings.weight
+        self._held = (lm,)
+        self.form, self.max_tokens, self.soft_tokens = form, max_tokens, soft_tokens
+        self.width = int(table.shape[1])
+        self.scale = float(table.detach().float().std()) / PROMPT_STD
+        self.bos: int | None = tokenizer.bos_token_id
+        self.grammar = TextGrammar(form, tokenizer, self._vocabulary(), tokenizer.eos_token_id)
+        self.null_prompt = nn.Parameter(torch.randn(soft_tokens, self.width) * PROMPT_STD)
+        if not is_causal(lm, embeddings):
+            raise ConfigError("a causal language model", f"{type(lm).__name__}, which sees later tokens")
+        limit, needed = positions_of(lm.config), soft_tokens + 1 + max_tokens
+        if limit is not None and needed > limit:
+            raise ConfigError(
+                f"at most {limit} positions (the longest input of this LM)",
+                f"{needed} = injection.tokens + 1 + decoder.max_tokens",
+                f"set decoder.max_tokens to at most {limit - soft_tokens - 1}",
+            )
+
+    @classmethod
+    def from_config(cls, config: Config, schema: Schema) -> CausalLMDecoder:
+        """The LM at decoder.path: bfloat16 where a GPU computes it, else float32."""
+        settings = config.decoder
+        if settings.path is None:
+            raise ConfigError("decoder.path (--decoder NAME_OR_PATH)", "none")
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        lm = load_model(AutoModelForCausalLM, settings.path, torch.bfloat16 if fast else torch.float32)
+        form = FORMATS[config.format.text](schema)
+        return cls(lm, load_tokenizer(settings.path), form, config.injection.tokens, settings.max_tokens)
+
+    @property
+    def lm(self) -> PreTrainedModel:
+        """The frozen language model."""
+        return self._held[0]
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> CausalLMDecoder:
+        self.lm._apply(fn, recurse)
+        super()._apply(fn, recurse)
+        return self
+
+    def _vocabulary(self) -> int:
+        head: Any = self.lm.get_output_embeddings() or self.lm.get_input_embeddings()
+        return int(head.weight.shape[0])
+
+    def prepare(self, rows: pd.DataFrame) -> Batch:
+        """text_ids (n, T) int32, padded at the end with 0, and text_mask (n, T) bool.
+
+        Raises DataError where records are longer than max_tokens: they are never cut."""
+        lines = [self.grammar.encode(text) for text in self.form.write_rows(rows)]
+        longest = max(map(len, lines), default=0)
+        if longest > self.max_tokens:
+            over = sum(len(line) > self.max_tokens for line in lines)
+            raise DataError(
+                f"records of at most {self.max_tokens} tokens",
+                f"{over} of {len(lines)} that are longer, up to {longest} tokens",
+                "raise decoder.max_tokens, set format.text=compact, or shorten the long cells",
+            )
+        ids = torch.zeros(len(lines), longest, dtype=torch.int32)
+        mask = torch.zeros(len(lines), longest, dtype=torch.bool)
+        for row, line in enumerate(lines):
+            ids[row, : len(line)] = torch.tensor(line, dtype=torch.int32)
+            mask[row, : len(line)] = True
+        return {"text_ids": ids, "text_mask": mask}
+
+    def null_prompts(self, n: int) -> torch.Tensor:
+        """The learned prompt (n, P, D) of a row without a latent."""
+        return self.null_prompt.expand(n, -1, -1)
+
+    def row_nll(
+        self, prompt: torch.Tensor, batch: Batch, word_dropout: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Nats (B,) of the rows, end token included; word_dropout (B, T) blanks input tokens of text_ids."""
+        longest = int(batch["text_mask"].sum(dim=1).max())
+        ids, mask = batch["text_ids"][:, :longest].long(), batch["text_mask"][:, :longest]
+        if word_dropout is not None:
+            if word_dropout.shape != batch["text_ids"].shape:
+                got = f"{tuple(word_dropout.shape)}"
+                raise ConfigError("word dropout over text_ids", got, "set vae.word_dropout=0")
+            word_dropout = word_dropout[:, :longest]
+        rows = max(1, LOGIT_BUDGET // (max(longest, 1) * self.grammar.vocabulary))
+        if len(ids) <= rows:
+            return self._nll(prompt, ids, mask, word_dropout)
+        parts = []
+        for at in range(0, len(ids), rows):
+            hidden = None if word_dropout is None else word_dropout[at : at + rows]
+            part = (prompt[at : at + rows], ids[at : at + rows], mask[at : at + rows], hidden)
+            parts.append(checkpoint(self._nll, *part, use_reentrant=False, preserve_rng_state=False))
+        return torch.cat(parts)
+
+    def _nll(
+        self, prompt: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, hidden: torch.Tensor | None
+    ) -> torch.Tensor:
+        tokens = self.lm.get_input_embeddings()(ids[:, :-1])
+        if hidden is not None:
+            tokens = tokens * (~hidden[:, :-1, None])
+        x = torch.cat([self._opening(prompt), tokens], dim=1)
+        places = torch.arange(x.shape[1], device=x.device)[None]
+        # Padding is at the end and the LM is causal: no mask is needed, and attention takes its fast path.
+        logits = self.lm(inputs_embeds=x, position_ids=places, use_cache=False).logits[:, -ids.shape[1] :]
+        nll = F.cross_entropy(logits.float().transpose(1, 2), ids, reduction="none")
+        return (nll * mask).sum(dim=1)
+
+    def _opening(self, prompt: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, P [+ 1], D) of the soft prompt, and of BOS where there is one."""
+        embeddings = self.lm.get_input_embeddings()
+        table: Any = embeddings.weight
+        x = (prompt * self.scale).to(table.dtype)
+        if self.bos is None:
+            return x
+        bos = embeddings(torch.full((len(prompt), 1), self.bos, device=table.device))
+        return torch.cat([x, bos], dim=1)
+
+    @torch.no_grad()
+    def write(
+        self,
+        prompt: torch.Tensor,
+        temperature: float,
+        generator: torch.Generator,
+        only: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Written:
+        """One row per prompt (B, P, D), under the grammar of the format and the schema's limits.
+
+        `only` maps columns to the canonical cells that they may take, None standing for missing."""
+        texts: list[str] = []
+        index: list[int] = []
+        reasons: Counter[str] = Counter()
+        for first in range(0, len(prompt), WRITE_ROWS):
+            part = prompt[first : first + WRITE_ROWS]
+            matchers = self.grammar.start(len(part), only)
+            writer = CausalWriter(self.lm, self._opening(part))
+            writer.run(matchers, self.max_tokens, temperature, generator)
+            for row, ids in enumerate(matchers.written):
+                if not matchers.done[row]:
+                    reasons[f"longer than {self.max_tokens} tokens"] += 1
+                elif (problem := matchers.problem(row)) is not None:
+                    reasons[problem] += 1
+                else:
+                    texts.append(self.grammar.decode(ids))
+                    index.append(first + row)
+        rows, rejected = self.form.read_rows(texts, strict=True)
+        reasons.update(rejected.values())
+        return Written(rows, [row for place, row in enumerate(index) if place not in rejected], dict(reasons))
