@@ -11,17 +11,18 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from difflm.schema import Schema
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from difflm.config import Config
+from difflm.disk import make_folder, write_json
 from difflm.errors import DiffLMError, RunError
 from difflm.formats.codec import FittedCodec
 from difflm.models.build import build_model
 from difflm.models.vae import LatentLM
 from difflm.priors import PRIORS, load_prior
 from difflm.priors.base import Prior
+from difflm.schema import Schema
 
 FOREIGN = "decoder.lm."
 """Weights under this name belong to a causal LM that is loaded from its own place."""
@@ -40,6 +41,8 @@ class Artifact:
 
 def save(artifact: Artifact, folder: Path) -> None:
     """Write all files of `artifact` below `folder`; each one appears whole or not at all."""
+    for name in ("data", "vae", "prior"):
+        make_folder(folder / name)
     write_json(folder / "config.json", json.loads(artifact.config.model_dump_json()))
     write_json(folder / "data" / "schema.json", json.loads(artifact.schema.model_dump_json()))
     save_model(artifact, folder / "vae")
@@ -55,14 +58,6 @@ def save_model(artifact: Artifact, folder: Path) -> None:
     temporary = folder / "model.tmp"
     save_file(own, temporary)
     os.replace(temporary, folder / "model.safetensors")
-
-
-def write_json(path: Path, value: object) -> None:
-    """Atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def load(folder: Path) -> Artifact:

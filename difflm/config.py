@@ -96,6 +96,7 @@ class LMStageConfig(Section):
     """Stage 0: the compact LM learns the records, and to copy from its prefix."""
 
     share: float = Field(0.2, ge=0, le=1, description="Share of the training budget spent here")
+    epochs: float | None = Field(None, gt=0, description="Passes over the data; empty: planned from the time limit")
     copy_share: float = Field(0.5, ge=0, le=1, description="Share of the batch rows with a copy prefix")
     copy_noise: float = Field(
         1.0, ge=0, description="Largest noise on the copied embeddings, in their own scale"

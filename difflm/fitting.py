@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 from difflm.data import Dataset, load
-from difflm.runs import Run
 from safetensors.torch import load_file, save_file
 
 from difflm import artifact as files
 from difflm.artifact import Artifact
 from difflm.config import Config
+from difflm.disk import write_json
 from difflm.errors import RunError
 from difflm.formats.codec import FittedCodec
 from difflm.priors.base import Prior
 from difflm.projection import cached
+from difflm.runs import Run
 from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import Size, make_plans
@@ -51,14 +52,17 @@ def fit(
         with tempfile.TemporaryDirectory() as temporary:
             return fit(data, config, Path(temporary) / "run", validation, should_stop)[0], None
     run = _open_or_create(Path(folder), config)
-    run.write_status(state="running", stage="data", message="reading the data", progress=0.0)
-    try:
-        dataset = _data_of(run, data, config, validation)
-        trained, artifact = _train(run, dataset, config, should_stop or run.stop_requested)
-        _finish(run, dataset, trained, artifact)
-    except BaseException as error:
-        run.write_status(state="failed", error=f"{type(error).__name__}: {error}", message=str(error))
-        raise
+    with run.lock():
+        run.clear_stop()
+        run.write_status(state="running", stage="data", message="reading the data", progress=0.0)
+        try:
+            dataset = _data_of(run, data, config, validation)
+            trained, artifact = _train(run, dataset, config, should_stop or run.stop_requested)
+            _finish(run, dataset, trained, artifact)
+        except BaseException as error:
+            told = str(error) or type(error).__name__
+            run.write_status(state="failed", error=told, message=told)
+            raise
     return artifact, run
 
 
@@ -124,19 +128,19 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     run.write_status(state="running", stage="sample", progress=1.0, message="writing the first rows")
     own = {k: v for k, v in run.config.items() if k not in Config.model_fields}
     files.save(artifact, run.path)
-    files.write_json(run.path / "config.json", {**json.loads(artifact.config.model_dump_json()), **own})
+    write_json(run.path / "config.json", {**json.loads(artifact.config.model_dump_json()), **own})
     mu, logvar = trained.train_latents
     save_file(
         {"mu": mu.contiguous(), "logvar": logvar.contiguous()}, run.directory("latents") / "train.safetensors"
     )
     model = DiffLM(artifact, run)
     use = latent_use(model, dataset.validation)
-    files.write_json(run.path / "vae" / "latent.json", use)
+    write_json(run.path / "vae" / "latent.json", use)
     shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
     z = shown.attrs.pop("latents")
     tally = shown.attrs.pop("generation")
     shown.to_parquet(run.directory("samples") / "first.parquet", index=False)
-    files.write_json(run.path / "samples" / "first.json", tally)
+    write_json(run.path / "samples" / "first.json", tally)
     save_file({"mu": torch.from_numpy(z)}, run.directory("latents") / "sample-first.safetensors")
     cached(
         run.directory("latents"), torch.cat([mu, torch.from_numpy(z)]).numpy(), "pca", artifact.config.seed

@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from difflm.identifiers import fresh_identifiers
-from difflm.runs import Run
-from difflm.schema import Kind, Schema
 
 from difflm import artifact as files
 from difflm import latent_ops
@@ -21,8 +18,11 @@ from difflm.conditions import make_keep
 from difflm.config import Config
 from difflm.errors import ConfigError, DataError
 from difflm.generation import OnProgress, Tally, decode_latents, generate
+from difflm.identifiers import fresh_identifiers
 from difflm.priors import PRIORS
 from difflm.priors.base import Prior
+from difflm.runs import Run
+from difflm.schema import Kind, Schema
 from difflm.training.fit import encode_batch, prepare
 
 RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
@@ -213,7 +213,7 @@ class DiffLM:
         filled = rows.copy()
         for column in self.schema.columns:
             if column.kind is Kind.identifier:
-                made = fresh_identifiers(column, None, first + len(rows), seed)[first:]
+                made = fresh_identifiers(column, None, len(rows), seed, first)
                 filled[column.name] = pd.Series(made, index=rows.index, dtype=object)
         return self.schema.restore(filled[self.schema.names])
 

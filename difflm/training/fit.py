@@ -5,27 +5,36 @@ A stage that is done leaves its state behind, so a second call goes on where the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from difflm.precision import mixed
 
 from difflm.config import Config
 from difflm.formats.codec import FittedCodec
+from difflm.generation import decode_latents
+from difflm.metrics.reconstruction import exact_cells
 from difflm.models.build import build_model
 from difflm.models.compact import CompactDecoder
 from difflm.models.compact_encoder import CompactEncoder
 from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM
+from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.priors.gmm import MixturePrior
+from difflm.schema import Kind, Schema
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
+from difflm.training.loop import seeded
 from difflm.training.plan import Size, make_plans
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
+
+LOOKED_AT = 512
+SHOWN = 6
 
 
 @dataclass
@@ -52,11 +61,12 @@ def train_all(
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
-            if plans["lm"].seconds:
+            if config.lm.share:
                 train_lm(config, plans["lm"], model.decoder, *batches, host, accelerator)
             model.decoder.requires_grad_(config.decoder.training == "joint")
         stage = "vae"
-        train_vae(config, plans["vae"], model, *batches, host, accelerator, tokens)
+        look = make_look(model, codec.schema, validation, batches[1], host)
+        train_vae(config, plans["vae"], model, *batches, host, accelerator, tokens, look)
         latents = [encode_batch(model, batch) for batch in batches]
         stage = "prior"
         prior = train_prior(config, plans["prior"], latents[0], latents[1], host, accelerator)
@@ -65,6 +75,28 @@ def train_all(
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], latents[1], stage)
     return Trained(model.eval(), codec, prior, latents[0], latents[1], None)
+
+
+def make_look(
+    model: LatentLM, schema: Schema, held: pd.DataFrame, batch: Batch, host: Host
+) -> Callable[[], dict[str, Any]]:
+    """Accuracy of greedily reconstructed held-out cells, and a few rows written from N(0, I) for whoever watches."""
+    some = {k: v[:LOOKED_AT] for k, v in batch.items()}
+
+    def look() -> dict[str, Any]:
+        mu, _ = encode_batch(model, some)
+        rows, index, _ = decode_latents(model, mu, 0.0, 0.0, 0)
+        shares = exact_cells(schema, held.iloc[:LOOKED_AT].iloc[index.numpy()], rows)
+        z = torch.randn(SHOWN, mu.shape[1], generator=seeded(0, "look"))
+        shown = decode_latents(model, z, 0.0, 1.0, 0)[0]
+        named = [c.name for c in schema.columns if c.kind is not Kind.identifier]
+        filled = shown.reindex(columns=schema.names)
+        records = schema.restore(filled)[named].astype(object).map(str).to_dict("records")
+        row = {"event": "sample", "stage": "vae", "seconds": round(host.seconds, 2), "rows": records}
+        host.on_progress(row)
+        return {"accuracy": sum(shares.values()) / len(shares)} if shares else {}
+
+    return look
 
 
 def prepare(model: LatentLM, rows: pd.DataFrame) -> Batch:

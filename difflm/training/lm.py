@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from difflm.precision import mixed
 
 from difflm.config import Config
 from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch
+from difflm.precision import mixed
 from difflm.training.host import Host
 from difflm.training.loop import Loop, Plan, seeded
 

@@ -50,16 +50,12 @@ def make_plans(config: Config, size: Size) -> dict[str, Plan]:
         seconds = budget * shares[stage]
         cost = row_operations(config, size, stage) * (length if stage == "lm" else 1.0)
         steps = seconds / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
-        epochs = config.vae.epochs if stage == "vae" and config.vae.epochs else MOST_EPOCHS[stage]
-        steps = (
-            min(steps, epochs * size.rows / batch)
-            if not (stage == "vae" and config.vae.epochs)
-            else (epochs * size.rows / batch)
-        )
+        epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
+        steps = epochs * size.rows / batch if epochs else min(steps, MOST_EPOCHS[stage] * size.rows / batch)
         plans[stage] = Plan(
             stage=stage,
             steps=max(LEAST_STEPS, int(steps)),
-            seconds=seconds,
+            seconds=None if epochs else seconds,
             ema=config.vae.ema,
             evaluations=config.vae.evaluations if stage == "vae" else 4,
             patience=config.vae.patience if stage == "vae" else 2,

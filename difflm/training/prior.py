@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from difflm.precision import mixed
 
 from difflm.config import Config
 from difflm.diffusion.denoiser import Denoiser
@@ -14,6 +13,7 @@ from difflm.diffusion.loss import edm_loss
 from difflm.diffusion.precond import Precond
 from difflm.latent.normaliser import Normaliser
 from difflm.latent.posterior import reparameterise
+from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.priors.diffusion import DiffusionPrior
 from difflm.priors.gaussian import GaussianPrior

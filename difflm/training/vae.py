@@ -7,17 +7,18 @@ decoder is sharp on the map, robust to the prior's small errors, and still the p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from difflm.precision import mixed
 
 from difflm.config import Config
 from difflm.latent.beta import make_schedule
 from difflm.latent.posterior import active_dimensions
 from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM
+from difflm.precision import mixed
 from difflm.training.host import Host
 from difflm.training.loop import Loop, Plan, seeded
 
@@ -34,8 +35,11 @@ def train_vae(
     host: Host,
     accelerator: Accelerator,
     tokens_per_row: float,
+    look: Callable[[], dict[str, Any]] | None = None,
 ) -> None:
-    """Train `model` on `train`; the validation ELBO (at the last beta) decides when to stop."""
+    """Train `model` on `train`; the validation ELBO (at the last beta) decides when to stop.
+
+    `look` adds figures to each evaluation, such as the accuracy of reconstructed cells."""
     settings, size = config.vae, config.latent.size
     beta = make_schedule(config.beta)
     device = accelerator.device
@@ -84,6 +88,7 @@ def train_vae(
             "kl": kl_mean,
             "beta": weight,
             "active": active_dimensions(kl),
+            **(look() if look else {}),
             "score": rec.mean().item() + weight * kl_mean,
         }
 

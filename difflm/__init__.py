@@ -1,0 +1,19 @@
+"""difflm: synthetic tables by a latent language model. `from difflm import DiffLM` imports torch then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from difflm.pipeline import DiffLM
+
+__version__ = "0.1.0"
+__all__ = ["DiffLM", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DiffLM":
+        from difflm.pipeline import DiffLM
+
+        return DiffLM
+    raise AttributeError(f"module 'difflm' has no attribute {name!r}")

@@ -1,0 +1,152 @@
+"""The facade, end to end on a small table and a tiny model."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from difflm.errors import ConfigError, GenerationError, RunError
+from difflm.pipeline import DiffLM, latent_use
+from difflm.runs import Run
+
+TINY = {
+    "decoder.width": 32,
+    "decoder.layers": 1,
+    "decoder.heads": 2,
+    "encoder.width": 32,
+    "encoder.layers": 1,
+    "encoder.heads": 2,
+    "latent.slots": 2,
+    "injection.hidden": 32,
+    "prior.width": 32,
+    "prior.blocks": 1,
+    "prior.steps": 60,
+    "lm.epochs": 4,
+    "vae.epochs": 12,
+    "vae.evaluations": 3,
+    "beta.start": 0.01,
+    "beta.end": 0.01,
+    "sample.batch_size": 64,
+}
+
+
+def people(n: int = 160) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    grown = rng.random(n) < 0.6
+    return pd.DataFrame(
+        {
+            "id": [f"P-{i:04d}" for i in range(n)],
+            "age": np.where(grown, rng.integers(20, 80, n), rng.integers(1, 18, n)),
+            "job": np.where(grown, rng.choice(["nurse", "cook"], n), "none"),
+            "income": np.where(grown, np.round(rng.lognormal(3, 0.5, n), 2), np.nan),
+            "member": rng.random(n) < 0.4,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> DiffLM:
+    run = tmp_path_factory.mktemp("runs") / "people"
+    return DiffLM.fit(people(), run=run, target="job", preset="quick", overrides=TINY, time_limit=0.2)
+
+
+def test_rows_look_like_the_table(fitted: DiffLM) -> None:
+    rows = fitted.sample(100, seed=1)
+    frame = people()
+    assert list(rows.columns) == list(frame.columns) and len(rows) == 100
+    assert rows.dtypes.astype(str).tolist() == frame.dtypes.astype(str).tolist()
+    assert set(rows["job"]) <= set(frame["job"]) and rows["age"].between(1, 79).all()
+    assert not set(rows["id"]) & set(frame["id"]) and rows["id"].is_unique
+    tally = rows.attrs["generation"]
+    assert tally["valid"] == tally["attempts"] and not tally["rejected"]
+
+
+def test_a_seed_gives_the_same_rows_and_a_prefix_of_more(fitted: DiffLM) -> None:
+    assert fitted.sample(50, seed=3).equals(fitted.sample(50, seed=3))
+    assert not fitted.sample(50, seed=3).equals(fitted.sample(50, seed=4))
+    assert fitted.sample(150, seed=3).iloc[:50].equals(fitted.sample(50, seed=3))
+
+
+def test_training_twice_gives_the_same_rows(fitted: DiffLM, tmp_path: Path) -> None:
+    again = DiffLM.fit(
+        people(), run=tmp_path / "again", target="job", preset="quick", overrides=TINY, time_limit=0.2
+    )
+    assert again.sample(40, seed=0).equals(fitted.sample(40, seed=0))
+
+
+def test_encode_decode_reconstruct_interpolate(fitted: DiffLM) -> None:
+    rows = people().iloc[:9]
+    z = fitted.encode(rows)
+    assert z.shape == (9, 8) and z.dtype == np.float32
+    assert fitted.reconstruct(rows).equals(fitted.decode(z))
+    path = fitted.interpolate(rows.iloc[0], rows.iloc[5], steps=5)
+    assert len(path) == 5
+    learned = ["age", "job", "income", "member"]
+    assert path[learned].iloc[[0]].reset_index(drop=True).equals(fitted.decode(z[:1])[learned])
+    assert len(fitted.posterior_rows(rows)) == 9 and len(fitted.decoder_alone(7)) == 7
+
+
+def test_latent_use_is_the_share_of_exact_cells(fitted: DiffLM) -> None:
+    use = latent_use(fitted, people())
+    assert set(use["per_column"]) == {"age", "job", "income", "member"}
+    assert 0 < use["reconstruction"] <= 1 and use["kl"] > 0 and 0 < use["active"] <= 8
+
+
+def test_conditions_are_met_or_refused(fitted: DiffLM) -> None:
+    rows = fitted.sample(20, where={"job": "cook", "age": (">=", 20)})
+    assert (rows["job"] == "cook").all() and (rows["age"] >= 20).all()
+    assert rows.attrs["generation"]["rejected"]["conditions not met"] > 0
+    with pytest.raises(ConfigError, match="pilot"):
+        fitted.sample(5, where={"job": "pilot"})
+    with pytest.raises(ConfigError, match="column"):
+        fitted.sample(5, where={"height": 3})
+    with pytest.raises(GenerationError, match="conditions not met"):
+        fitted.sample(5, where={"age": (">", 500)})
+
+
+def test_other_priors_and_bad_ones(fitted: DiffLM) -> None:
+    for kind in ("gaussian", "gmm"):
+        assert len(fitted.sample(10, prior=kind)) == 10
+    with pytest.raises(ConfigError, match="gaussian"):
+        fitted.sample(5, prior="flow")
+    with pytest.raises(ConfigError, match="at least 1"):
+        fitted.sample(0)
+
+
+def test_saved_and_loaded_it_writes_the_same_rows(fitted: DiffLM, tmp_path: Path) -> None:
+    fitted.save_pretrained(tmp_path / "model")
+    assert not list((tmp_path / "model").rglob("*.parquet"))
+    again = DiffLM.from_pretrained(tmp_path / "model")
+    assert again.sample(30, seed=2).equals(fitted.sample(30, seed=2))
+    assert fitted.run is not None
+    assert DiffLM.from_pretrained(fitted.run.path).sample(30, seed=2).equals(fitted.sample(30, seed=2))
+
+
+def test_the_run_has_all_that_the_app_shows(fitted: DiffLM) -> None:
+    run = fitted.run
+    assert run is not None and run.status.state == "done"
+    rows, _ = run.read_metrics()
+    assert {r["stage"] for r in rows if "step" in r} == {"lm", "vae", "prior"}
+    assert any(r.get("event") == "sample" for r in rows) and any("accuracy" in r for r in rows)
+    for name in ("latents/train.safetensors", "latents/sample-first.safetensors", "vae/latent.json"):
+        assert (run.path / name).exists(), name
+    assert len(pd.read_parquet(run.path / "samples" / "first.parquet")) > 0
+    with pytest.raises(RunError, match="finished"):
+        DiffLM.fit(people(), run=run.path, preset="quick", overrides=TINY)
+
+
+def test_a_stopped_run_is_usable_and_resumes_to_the_same_model(fitted: DiffLM, tmp_path: Path) -> None:
+    calls = iter(range(10**6))
+    settings = {"target": "job", "preset": "quick", "overrides": TINY, "time_limit": 0.2}
+    steps = 60  # past stage 0, inside stage 1
+    stopped = DiffLM.fit(people(), run=tmp_path / "run", should_stop=lambda: next(calls) >= steps, **settings)
+    assert Run.open(tmp_path / "run").status.state == "stopped"
+    assert len(stopped.sample(20)) == 20
+    resumed = DiffLM.fit(people(), run=tmp_path / "run", **settings)
+    assert resumed.sample(40, seed=0).equals(fitted.sample(40, seed=0))
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="trained model"):
+        DiffLM.from_pretrained(tmp_path)
