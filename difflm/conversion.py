@@ -70,16 +70,15 @@ def _moments(column: Column, series: pd.Series) -> pd.Series:
         stamps = naive(series)
         known = np.asarray(stamps.notna())
     else:
-        cells = strings(series)
-        known = np.array(
-            [c is not None and c.strip().lower() not in MISSING_WORDS for c in cells], dtype=bool
-        )
-        stamps = dates.parse_any(_blanked(cells, known), column.datetime_format)
+        codes, uniques = pd.factorize(strings(series))
+        words = np.array([cell.strip().lower() in MISSING_WORDS for cell in uniques], dtype=bool)
+        read = dates.parse_any(_blanked(np.asarray(uniques, dtype=object), ~words), column.datetime_format)
+        stamps = read.append(pd.DatetimeIndex([pd.NaT]))[codes]
+        known = (codes >= 0) & ~np.append(words, True)[codes]
         bad = known & np.asarray(stamps.isna())
         if bad.any() and not column.lenient:
-            _refuse(
-                column, series, bad, "a date" + (f" like {column.datetime_format}" if column.unit else "")
-            )
+            like = f" like {column.datetime_format}" if column.datetime_format else ""
+            _refuse(column, series, bad, f"a date{like}")
         known = known & ~bad
     return pd.Series(pd.arrays.IntegerArray(dates.counts(stamps, unit), ~known))
 

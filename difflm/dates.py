@@ -99,10 +99,13 @@ def find_format(uniques: NDArray[np.object_]) -> Found | None:
             remaining = remaining[~read]
         if not len(remaining):
             break
-    if len(remaining) or len(used) > 5 or parse_any(uniques, max(used)[1]).isna().any():
+    if len(remaining) or len(used) > 5:
+        return None
+    main = max(used, key=lambda item: item[0])[1]
+    if parse_any(uniques, main).isna().any():
         return None
     names = ", ".join(fmt for _, fmt in used)
-    return Found(max(used)[1], f"dates in {len(used)} formats ({names}): all are written as {max(used)[1]}")
+    return Found(main, f"dates in {len(used)} formats ({names}): all are written as {main}")
 
 
 def _written_back(sample: NDArray[np.object_], fits: list[str]) -> Found:

@@ -13,6 +13,7 @@ from difflm.cells import MISSING_WORDS, Numbers, decimals_of, numbers, storage, 
 from difflm.columns import Column, Kind
 from difflm.conversion import naive
 from difflm.errors import SchemaError
+from difflm.identifiers import with_pattern
 from difflm.personal import likely_personal
 
 MANY_CATEGORIES = 1_000
@@ -71,6 +72,8 @@ def infer_column(name: str, series: pd.Series, kind: Kind | None = None) -> Colu
             column = _noted(column, "values of several types: all are taken as strings")
     if kind is Kind.datetime and column.unit is None:
         column = _forced_datetime(column, series)
+    if column.kind is Kind.identifier:
+        column = with_pattern(column, pd.unique(pd.Series(strings(series), dtype=object).dropna()))
     return column
 
 
@@ -100,20 +103,19 @@ def _numeric(column: Column, parsed: Numbers, kind: Kind | None) -> Column:
     if column.kind is Kind.real:
         column.decimals, cut = decimals_of(values.astype(np.float64))
         if cut:
-            column = _noted(
-                column, f"more digits than a float holds: written with {column.decimals} decimals"
-            )
+            column = _noted(column, f"full-precision numbers: written with {column.decimals} decimals")
     return column
 
 
 def _runs(name: str, values: NDArray[np.int64], rows: int) -> bool:
     """Unique integers that are named like an id, or fill their range as a running number does."""
-    if len(values) < rows or len(np.unique(values)) < rows or rows < 2:
+    if len(values) < rows or rows < 2:
         return False
-    if _ID_NAME.search(_plain(name)):
-        return True
-    dense = int(values.max()) - int(values.min()) + 1 <= 1.5 * rows
-    return rows >= 20 and dense and not _TIME_NAME.search(_plain(name))
+    plain = _plain(name)
+    dense = rows >= 20 and int(values.max()) - int(values.min()) + 1 <= 1.5 * rows
+    if not _ID_NAME.search(plain) and (not dense or _TIME_NAME.search(plain)):
+        return False
+    return len(np.unique(values)) == rows
 
 
 def _plain(name: str) -> str:
@@ -191,7 +193,7 @@ def _codes(name: str, found: _Strings) -> bool:
     """Strings that are codes: short, without spaces, with digits, of one length, or named like an id."""
     if found.lengths.max() > 64 or any("://" in cell for cell in found.sample):
         return False
-    if not all(_CODE.fullmatch(cell) for cell in found.uniques):
+    if not all(_CODE.fullmatch(cell) for cells in (found.sample, found.uniques) for cell in cells):
         return False
     digits = np.mean([bool(re.search(r"\d", cell)) for cell in found.sample])
     mails = np.mean(["@" in cell for cell in found.sample])
