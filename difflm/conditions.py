@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from difflm.schema import Kind, Schema
 
 from difflm.errors import ConfigError
+from difflm.schema import Kind, Schema
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,

@@ -95,9 +95,11 @@ class FormatConfig(Section):
 class LMStageConfig(Section):
     """Stage 0: the compact LM learns the records, and to copy from its prefix."""
 
-    share: float = Field(0.2, ge=0, le=1, description="Share of the training budget spent here")
-    epochs: float | None = Field(None, gt=0, description="Passes over the data; empty: planned from the time limit")
-    copy_share: float = Field(0.5, ge=0, le=1, description="Share of the batch rows with a copy prefix")
+    share: float = Field(0.15, ge=0, le=1, description="Share of the training budget spent here")
+    epochs: float | None = Field(
+        None, gt=0, description="Passes over the data; empty: planned from the time limit"
+    )
+    copy_share: float = Field(0.25, ge=0, le=1, description="Share of the batch rows with a copy prefix")
     copy_noise: float = Field(
         1.0, ge=0, description="Largest noise on the copied embeddings, in their own scale"
     )
@@ -109,8 +111,8 @@ class BetaConfig(Section):
     schedule: Literal["constant", "linear", "cyclical", "decreasing"] = Field(
         "linear", description="constant; linear from start to end; cyclical; decreasing on a plateau (paper)"
     )
-    start: float = Field(0.05, ge=0, description="First beta (decreasing: the largest)")
-    end: float = Field(0.2, ge=0, description="Last beta (decreasing: the smallest; cyclical: the top)")
+    start: float = Field(0.02, ge=0, description="First beta (decreasing: the largest)")
+    end: float = Field(0.3, ge=0, description="Last beta (decreasing: the smallest; cyclical: the top)")
     rise: float = Field(0.5, gt=0, le=1, description="linear: share of the steps until `end` is reached")
     cycles: int = Field(10, ge=1, description="cyclical: number of cycles")
     factor: float = Field(0.7, gt=0, lt=1, description="decreasing: beta is multiplied by this")
@@ -149,7 +151,7 @@ class PriorConfig(Section):
     )
     batch_size: int = Field(512, ge=1, description="Latents a step")
     lr: float = Field(1e-3, gt=0, description="Peak learning rate")
-    share: float = Field(0.2, ge=0, le=1, description="Share of the training budget spent here")
+    share: float = Field(0.3, ge=0, le=1, description="Share of the training budget spent here")
     steps: int | None = Field(None, ge=1, description="Steps; empty: planned from the time limit")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the moving average of weights")
     p_mean: float = Field(-0.6, description="Mean of log sigma in training (EDM)")
@@ -161,10 +163,10 @@ class SampleConfig(Section):
     """How records are generated."""
 
     temperature: float = Field(1.0, ge=0, le=2, description="Temperature of the decoder; 0 is greedy")
-    noise: float = Field(0.5, ge=0, description="Sigma at which diffusion ends; the decoder is told of it")
+    noise: float = Field(0.4, ge=0, description="Sigma at which diffusion ends; the decoder is told of it")
     diffusion_steps: int = Field(18, ge=2, description="Heun steps")
     batch_size: int = Field(2048, ge=1, description="Records decoded at once")
-    max_attempts: float = Field(20.0, ge=1, description="Attempts per wanted record before giving up")
+    max_attempts: float = Field(200.0, ge=1, description="Attempts per wanted record before giving up")
 
 
 class Config(Section):

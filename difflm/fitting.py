@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
-from difflm.data import Dataset, load
 from safetensors.torch import load_file, save_file
 
 from difflm import artifact as files
 from difflm.artifact import Artifact
 from difflm.config import Config
+from difflm.data import Dataset, load
 from difflm.disk import write_json
 from difflm.errors import RunError
 from difflm.formats.codec import FittedCodec
@@ -146,6 +146,9 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
         run.directory("latents"), torch.cat([mu, torch.from_numpy(z)]).numpy(), "pca", artifact.config.seed
     )
     state = "stopped" if trained.stopped else "done"
+    if state == "done":
+        for file in run.directory("state").iterdir():
+            file.unlink()
     told = f"reconstruction {use['reconstruction']:.3f} of held-out cells, KL {use['kl']:.1f} nats"
     message = f"stopped in stage {trained.stopped}; {told}" if trained.stopped else told
     run.write_status(state=state, stage=trained.stopped or "done", progress=1.0, message=message)

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 import torch
-from difflm.precision import mixed
 
 from difflm.config import SampleConfig
 from difflm.errors import GenerationError
 from difflm.models.vae import LatentLM
+from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.training.loop import seeded
 
@@ -60,7 +60,8 @@ def decode_latents(
     `null` leaves the latent out: the decoder alone."""
     device = next(model.parameters()).device
     model.eval()
-    frames, numbers, rejected = [], [], {}
+    frames, numbers = [], []
+    rejected: dict[str, int] = {}
     for batch, first in enumerate(range(0, len(z), batch_size)):
         part = z[first : first + batch_size].to(device)
         generator = seeded(seed, "decode", batch) if device.type == "cpu" else _on_device(seed, batch, device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +123,12 @@ class DiffLM:
     def sample(self, n: int, **settings: Any) -> pd.DataFrame:
         """n generated rows in one frame; takes what `stream` takes."""
         chunks = list(self.stream(n, **settings))
-        attrs = {"generation": chunks[-1].attrs["generation"]}
+        attrs: dict[Hashable | None, Any] = {"generation": chunks[-1].attrs["generation"]}
         attrs["latents"] = np.concatenate([c.attrs["latents"] for c in chunks])
         for chunk in chunks:
             chunk.attrs = {}
         frame = pd.concat(chunks, ignore_index=True)
-        frame.attrs = attrs
+        frame.attrs.update(attrs)
         return frame
 
     def decoder_alone(self, n: int, seed: int = 0) -> pd.DataFrame:

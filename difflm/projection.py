@@ -40,7 +40,9 @@ def project(latents: np.ndarray, method: str = "pca", seed: int = 0) -> Projecti
 
 def kept_path(folder: Path, latents: np.ndarray, method: str, seed: int = 0) -> Path:
     """Where `cached` keeps the projection of these latents: the name carries their fingerprint."""
-    digest = hashlib.sha256(np.ascontiguousarray(latents, np.float32).tobytes() + repr((method, seed)).encode())
+    digest = hashlib.sha256(
+        np.ascontiguousarray(latents, np.float32).tobytes() + repr((method, seed)).encode()
+    )
     return folder / f"projection-{method}-{digest.hexdigest()[:12]}.safetensors"
 
 

@@ -14,8 +14,8 @@ from difflm.schema import Kind, Schema
 def mixed_table(n: int = 200, seed: int = 0) -> pd.DataFrame:
     """Every kind of column the codec writes, with missing cells, spikes, emoji and right-to-left text."""
     rng = np.random.default_rng(seed)
-    words = np.array(["grün", "שלום", "🦊🚀", "a, b\n\"c\"", "plain"])
-    frame = pd.DataFrame(
+    words = np.array(["grün", "שלום", "🦊🚀", 'a, b\n"c"', "plain"])
+    return pd.DataFrame(
         {
             "age": rng.integers(18, 90, n),
             "gain": np.where(rng.random(n) < 0.7, 0, rng.integers(1, 99_999, n)),
@@ -24,10 +24,11 @@ def mixed_table(n: int = 200, seed: int = 0) -> pd.DataFrame:
             "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D"),
             "member": rng.random(n) < 0.5,
             "story": [" ".join(rng.choice(words, 5)) + f" {i}" for i in range(n)],
-            "note": [None if rng.random() < 0.2 else " ".join(rng.choice(words, 4)) + f" {i * 7}" for i in range(n)],
+            "note": [
+                None if rng.random() < 0.2 else " ".join(rng.choice(words, 4)) + f" {i * 7}" for i in range(n)
+            ],
         }
     )
-    return frame
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +41,12 @@ def fitted() -> tuple[Schema, pd.DataFrame, FittedCodec]:
 
 
 def test_rows_come_back_exactly(fitted: tuple[Schema, pd.DataFrame, FittedCodec]) -> None:
-    schema, rows, codec = fitted
+    _, rows, codec = fitted
     back = codec.decode(codec.encode(rows))
     for column in codec.columns:
         a, b = rows[column.name], back[column.name]
         assert (a.isna() == b.isna()).all(), column.name
-        assert (a.dropna().tolist() == b.dropna().tolist()), column.name
+        assert a.dropna().tolist() == b.dropna().tolist(), column.name
 
 
 def test_the_json_form_writes_the_same_tokens(fitted: tuple[Schema, pd.DataFrame, FittedCodec]) -> None:
@@ -54,7 +55,9 @@ def test_the_json_form_writes_the_same_tokens(fitted: tuple[Schema, pd.DataFrame
     assert (again.encode(rows) == codec.encode(rows)).all()
 
 
-def test_every_token_lies_in_the_slot_of_its_position(fitted: tuple[Schema, pd.DataFrame, FittedCodec]) -> None:
+def test_every_token_lies_in_the_slot_of_its_position(
+    fitted: tuple[Schema, pd.DataFrame, FittedCodec],
+) -> None:
     _, rows, codec = fitted
     ids = codec.encode(rows)
     slots = codec.slots_of(ids)
@@ -79,7 +82,7 @@ def test_real_rows_are_allowed_by_the_grammar(fitted: tuple[Schema, pd.DataFrame
 
 
 def test_a_random_decoder_writes_only_valid_rows(fitted: tuple[Schema, pd.DataFrame, FittedCodec]) -> None:
-    schema, rows, codec = fitted
+    schema, _, codec = fitted
     torch.manual_seed(0)
     decoder = CompactDecoder(codec, 16, 1, 2, 2).eval()
     with torch.no_grad():

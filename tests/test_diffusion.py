@@ -41,7 +41,8 @@ def test_heun_with_the_ideal_denoiser_gives_the_gaussian() -> None:
 def test_the_ideal_denoiser_has_the_lower_loss() -> None:
     x = 2.0 + 0.5 * torch.randn(4000, 1, generator=torch.Generator().manual_seed(0))
     good, bad = (
-        edm_loss(exact_gaussian(mean, 0.5), x, torch.Generator().manual_seed(1), -0.6, 1.3) for mean in (2.0, 0.0)
+        edm_loss(exact_gaussian(mean, 0.5), x, torch.Generator().manual_seed(1), -0.6, 1.3)
+        for mean in (2.0, 0.0)
     )
     assert good < bad
 
@@ -57,11 +58,19 @@ def rings(n: int, seed: int) -> torch.Tensor:
 @pytest.mark.parametrize("kind", list(PRIORS))
 def test_every_prior_learns_samples_saves_and_loads(kind: str, tmp_path: Path) -> None:
     latents = rings(2000, 0)
-    changes = {"prior.kind": kind, "prior.width": 64, "prior.blocks": 2, "latent.slots": 1, "latent.slot_dim": 2}
+    changes = {
+        "prior.kind": kind,
+        "prior.width": 64,
+        "prior.blocks": 2,
+        "latent.slots": 1,
+        "latent.slot_dim": 2,
+    }
     config = Config.from_preset("quick", {**changes, "prior.components": 4})
     plan = Plan(stage="prior", steps=400, batch_size=256, lr=2e-3, seed=0, ema=0.98, evaluations=2)
     small = torch.full_like(latents, -12.0)
-    prior = train_prior(config, plan, (latents, small), (rings(200, 1), small[:200]), Host(), Accelerator(cpu=True))
+    prior = train_prior(
+        config, plan, (latents, small), (rings(200, 1), small[:200]), Host(), Accelerator(cpu=True)
+    )
     made = prior.sample(2000, seeded(0, "test"))
     assert torch.allclose(made.mean(0), latents.mean(0), atol=0.25)
     assert torch.allclose(made.std(0), latents.std(0), atol=0.3)

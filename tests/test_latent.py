@@ -26,14 +26,16 @@ def test_kl_is_that_of_torch_and_zero_for_the_standard_normal() -> None:
 def test_active_dimensions_counts_those_that_carry() -> None:
     kl = torch.tensor([[1.0, 0.0, 0.03], [1.0, 0.01, 0.03]])
     assert active_dimensions(kl) == 2
-    assert torch.equal(reparameterise(torch.ones(1, 2), torch.zeros(1, 2), torch.ones(1, 2)), torch.full((1, 2), 2.0))
+    assert torch.equal(
+        reparameterise(torch.ones(1, 2), torch.zeros(1, 2), torch.ones(1, 2)), torch.full((1, 2), 2.0)
+    )
 
 
 def test_every_schedule_stays_between_its_bounds() -> None:
     for name in SCHEDULES:
         schedule = make_schedule(BetaConfig(schedule=name, start=0.1, end=0.2))
         values = [schedule.value(t) for t in np.linspace(0, 1, 101)]
-        assert 0 <= min(values) and max(values) <= 0.2, name
+        assert min(values) >= 0 and max(values) <= 0.2, name
 
 
 def test_cyclical_is_zero_half_of_each_cycle() -> None:

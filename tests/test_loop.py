@@ -31,11 +31,23 @@ class Net(nn.Module):
         return self.head(torch.relu(self.blocks[0](x)))
 
 
-def make_loop(host: Host, scores: list[float] | None = None, extra: BetaSchedule | None = None, **plan: Any) -> Loop:
+def make_loop(
+    host: Host, scores: list[float] | None = None, extra: BetaSchedule | None = None, **plan: Any
+) -> Loop:
     net = Net()
-    settings = {"stage": "test", "steps": 40, "batch_size": 16, "lr": 1e-2, "muon_lr": 1e-2, "seed": 0, "ema": 0.9}
+    settings = {
+        "stage": "test",
+        "steps": 40,
+        "batch_size": 16,
+        "lr": 1e-2,
+        "muon_lr": 1e-2,
+        "seed": 0,
+        "ema": 0.9,
+    }
 
-    def step_loss(rows: torch.Tensor, progress: float, generator: torch.Generator) -> tuple[torch.Tensor, dict]:
+    def step_loss(
+        rows: torch.Tensor, progress: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, dict]:
         noise = 0.01 * torch.randn(len(rows), 4, generator=generator)
         loss = (net(X[rows] + noise) - Y[rows]).square().mean()
         return loss, {"loss": loss.item()}
@@ -47,7 +59,9 @@ def make_loop(host: Host, scores: list[float] | None = None, extra: BetaSchedule
             loss = (net(X) - Y).square().mean().item()
         return {"loss": loss, "score": scores.pop(0) if scores else loss}
 
-    return Loop(Plan(**{**settings, **plan}), net, len(X), step_loss, evaluate, host, Accelerator(cpu=True), extra)
+    return Loop(
+        Plan(**{**settings, **plan}), net, len(X), step_loss, evaluate, host, Accelerator(cpu=True), extra
+    )
 
 
 def weights(loop: Loop) -> torch.Tensor:

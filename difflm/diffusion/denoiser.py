@@ -18,6 +18,8 @@ LEVEL = 64
 class Denoiser(nn.Module):
     """Raw network F(x, c_noise). `fourier` frequencies per dimension let a smooth net see sharp clusters."""
 
+    frequencies: torch.Tensor
+
     def __init__(self, size: int, width: int, blocks: int, fourier: int) -> None:
         super().__init__()
         self.size, self.fourier = size, fourier

@@ -5,6 +5,8 @@ x (B, Z); sigmas (steps + 1,) falling.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 
 from difflm.diffusion.loss import Denoise
@@ -26,7 +28,7 @@ def karras_sigmas(
 def heun(denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
     """Follow the probability-flow ODE dx/dsigma = (x - D(x; sigma)) / sigma from x ~ N(0, sigmas[0]^2)."""
     levels = sigmas.tolist()
-    for sigma, after in zip(levels[:-1], levels[1:], strict=True):
+    for sigma, after in pairwise(levels):
         slope = (x - denoise(x, x.new_full((1,), sigma))) / sigma
         moved = x + (after - sigma) * slope
         if after > 0:

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from difflm.schema import Column, Kind, Schema
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from difflm.formats.numbers import RADIX, IntegerCode
+from difflm.schema import Column, Kind, Schema
 
 PAD = -1
 TEXT_VOCABULARY = 1024
@@ -145,7 +145,7 @@ class FittedCodec:
         if self.textual and ids.shape[1] > self.fixed:
             ends = np.array([self.slots[self.fixed + i].lo + 1 for i in range(len(self.textual))])
             closed = np.isin(ids[:, self.fixed :], ends)
-            passed = np.cumsum(closed, axis=1) - closed
+            passed: np.ndarray = np.cumsum(closed, axis=1) - closed
             slots[:, self.fixed :] = np.minimum(self.fixed + passed, len(self.slots) - 1)
         return slots.astype(np.int32)
 

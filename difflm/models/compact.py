@@ -28,7 +28,7 @@ class CompactDecoder(Decoder):
     def __init__(self, codec: FittedCodec, width: int, layers: int, heads: int, soft_tokens: int) -> None:
         super().__init__()
         self.codec = codec
-        self.width, self.soft_tokens = width, soft_tokens
+        self.width, self.heads, self.soft_tokens = width, heads, soft_tokens
         self.table = TokenTable(codec, width, codec.longest + 1)
         self.bos = nn.Parameter(torch.randn(width) * 0.3)
         self.null_prompt = nn.Parameter(torch.randn(soft_tokens, width) * 0.3)
@@ -161,7 +161,7 @@ class Writer:
     def __init__(self, decoder: CompactDecoder, prompt: torch.Tensor) -> None:
         self.decoder = decoder
         b, p, d = prompt.shape
-        heads = decoder.blocks[0].heads
+        heads = decoder.heads
         shape = (2, b, heads, p + decoder.codec.longest, d // heads)
         device = prompt.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else decoder.bos.dtype
@@ -180,6 +180,7 @@ class Writer:
 
     def _run(self, x: torch.Tensor) -> torch.Tensor:
         for block, cache in zip(self.decoder.blocks, self.caches, strict=True):
+            assert isinstance(block, Block)
             x = block.step(x, cache, self.at)
         self.at += x.shape[1]
         return self.decoder.norm(x[:, -1])

@@ -71,5 +71,6 @@ def attend(
 def scale_residuals(blocks: nn.ModuleList) -> None:
     """Start residual branches small, so that depth does not change the scale (GPT-2 initialisation)."""
     for block in blocks:
+        assert isinstance(block, Block)
         for linear in (block.out, block.down):
             nn.init.normal_(linear.weight, std=0.02 / (2 * len(blocks)) ** 0.5)

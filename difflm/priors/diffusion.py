@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import final
 
 import torch
-from difflm.precision import mixed
 from safetensors.torch import load_file, save_file
 
 from difflm.config import PriorConfig
@@ -15,6 +14,7 @@ from difflm.diffusion.denoiser import Denoiser
 from difflm.diffusion.precond import Precond
 from difflm.diffusion.sampler import heun, karras_sigmas
 from difflm.latent.normaliser import Normaliser
+from difflm.precision import mixed
 from difflm.priors.base import Prior
 
 

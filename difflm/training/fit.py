@@ -55,23 +55,23 @@ def train_all(
     """Stages 0-2 on canonical rows. A stop leaves the best weights and a quickly fitted prior."""
     accelerator = Accelerator()
     model = build_model(config, codec).to(accelerator.device)
-    batches = [prepare(model, rows) for rows in (train, validation)]
-    tokens = mean_tokens(batches[0])
+    batch, held = prepare(model, train), prepare(model, validation)
+    tokens = mean_tokens(batch)
     plans = make_plans(config, Size(len(train), tokens))
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
             if config.lm.share:
-                train_lm(config, plans["lm"], model.decoder, *batches, host, accelerator)
+                train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
             model.decoder.requires_grad_(config.decoder.training == "joint")
         stage = "vae"
-        look = make_look(model, codec.schema, validation, batches[1], host)
-        train_vae(config, plans["vae"], model, *batches, host, accelerator, tokens, look)
-        latents = [encode_batch(model, batch) for batch in batches]
+        look = make_look(model, codec.schema, validation, held, host)
+        train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, look)
+        latents = [encode_batch(model, b) for b in (batch, held)]
         stage = "prior"
         prior = train_prior(config, plans["prior"], latents[0], latents[1], host, accelerator)
     except Stopped:
-        latents = [encode_batch(model, batch) for batch in batches]
+        latents = [encode_batch(model, b) for b in (batch, held)]
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], latents[1], stage)
     return Trained(model.eval(), codec, prior, latents[0], latents[1], None)
