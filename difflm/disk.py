@@ -86,14 +86,14 @@ def append_line(path: Path, line: str) -> None:
     When the disk is full the file is cut back to what it was."""
     content = line.encode() + b"\n"
     try:
-        with path.open("ab+") as file:
+        with path.open("ab+", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)
                 content = content if file.read(1) == b"\n" else b"\n" + content
             try:
-                file.write(content)
-                file.flush()
+                while content:
+                    content = content[file.write(content) :]
             except OSError:
                 with suppress(OSError):
                     os.ftruncate(file.fileno(), size)

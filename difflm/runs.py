@@ -23,6 +23,7 @@ from typing import Any, Literal
 from difflm import disk, processes
 from difflm.errors import DiffLMError, RunError
 
+OnExisting = Literal["error", "reset", "resume"]
 FORMAT = 1
 """Version of the run directory."""
 STATES = ("queued", "running", "stopping", "stopped", "done", "failed")
@@ -68,7 +69,7 @@ class Run:
         cls,
         path: str | Path,
         config: Mapping[str, Any],
-        on_existing: Literal["error", "reset", "resume"] = "error",
+        on_existing: OnExisting = "error",
     ) -> Run:
         """A new run, queued by this process. A run that is there already is refused, emptied, or opened."""
         run = cls(Path(path).expanduser().absolute())
@@ -146,6 +147,8 @@ class Run:
                 changes |= {"pid": os.getpid(), "pid_created": processes.created_at()}
             if state in ACTIVE and not old.active:
                 changes = {"error": "", "started": time.time(), **changes}
+            if state == "running" and old.state == "queued":
+                changes = {"started": time.time(), **changes}
             changes = {"updated": time.time(), "host": processes.host(), **changes}
             new = replace(old, **changes)
             new = replace(new, progress=min(1.0, max(0.0, float(new.progress))))
@@ -230,7 +233,9 @@ class Run:
                 f"a run of format {FORMAT} in {self.path}", "another format", "use its own version"
             )
         known = {field.name for field in fields(Status)}
-        if not set(values) <= known or values.get("state") not in STATES:
+        numbers = [values.get(name, 0.0) for name in ("progress", "started", "updated")]
+        numeric = all(isinstance(number, int | float) for number in numbers)
+        if not set(values) <= known or values.get("state") not in STATES or not numeric:
             raise RunError(f"a status of a run in {self.path}", "other fields", "delete it, or restore it")
         return Status(**values)
 
