@@ -73,7 +73,7 @@ def _moments(column: Column, series: pd.Series) -> pd.Series:
         codes, uniques = pd.factorize(strings(series))
         words = np.array([cell.strip().lower() in MISSING_WORDS for cell in uniques], dtype=bool)
         read = dates.parse_any(_blanked(np.asarray(uniques, dtype=object), ~words), column.datetime_format)
-        stamps = read.append(pd.DatetimeIndex([pd.NaT]))[codes]
+        stamps = pd.DatetimeIndex(read.append(pd.DatetimeIndex([pd.NaT])))[codes]
         known = (codes >= 0) & ~np.append(words, True)[codes]
         bad = known & np.asarray(stamps.isna())
         if bad.any() and not column.lenient:

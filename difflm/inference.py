@@ -73,7 +73,7 @@ def infer_column(name: str, series: pd.Series, kind: Kind | None = None) -> Colu
     if kind is Kind.datetime and column.unit is None:
         column = _forced_datetime(column, series)
     if column.kind is Kind.identifier:
-        column = with_pattern(column, pd.unique(pd.Series(strings(series), dtype=object).dropna()))
+        column = with_pattern(column, _Strings(series).uniques)
     return column
 
 

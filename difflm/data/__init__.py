@@ -1,0 +1,70 @@
+"""Tables in: read a file, a frame or a built-in table, check it, split it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from difflm.data.builtin import BUILTIN, Builtin, load_builtin
+from difflm.data.dataset import MIN_ROWS, Dataset, fingerprint
+from difflm.data.readers import read_table, table_from_bytes
+from difflm.errors import DataError
+from difflm.schema import Kind
+
+__all__ = [
+    "BUILTIN",
+    "MIN_ROWS",
+    "Builtin",
+    "Dataset",
+    "fingerprint",
+    "load",
+    "load_builtin",
+    "read_table",
+    "table_from_bytes",
+]
+
+Source = str | Path | pd.DataFrame
+
+
+def load(
+    source: Source,
+    *,
+    target: str | None = None,
+    validation: Source | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """A data set from a file, a frame, or the name of a built-in table.
+
+    Without `validation` the rows are split 80/10/10 by `seed` (paper tables keep the paper's split);
+    with it, a tenth of `source` becomes the test rows. `kinds` overrules inferred kinds by column.
+    Raises DataError for what cannot be learned from, ConfigError for a target or kind of an unknown column.
+    """
+    if isinstance(source, str) and source in BUILTIN and validation is None:
+        return load_builtin(source, target=target, kinds=kinds, seed=seed)
+    frames = {"train": _frame(source)}
+    if validation is not None:
+        frames["validation"] = _frame(validation)
+    path = None if isinstance(source, pd.DataFrame) else Path(source)
+    name, origin = (path.stem, path.name) if path else ("table", "a data frame")
+    return Dataset.build(name, frames, target=target, kinds=kinds, seed=seed, source=origin)
+
+
+def _frame(source: Source) -> pd.DataFrame:
+    if isinstance(source, pd.DataFrame):
+        return source
+    if isinstance(source, str) and source in BUILTIN:
+        frames = BUILTIN[source].frames()
+        return pd.concat(list(frames.values()), ignore_index=True)
+    try:
+        return read_table(source)
+    except DataError as error:
+        near = difflib.get_close_matches(str(source), BUILTIN, n=2)
+        if near and not Path(source).exists():
+            raise DataError(
+                "a file or a built-in table", repr(str(source)), f"did you mean {' or '.join(near)}?"
+            ) from error
+        raise

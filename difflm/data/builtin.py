@@ -1,0 +1,147 @@
+"""Tables that need no file: two of plotly, four of scikit-learn, and the five of the DiffLM paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from difflm.data.dataset import Dataset
+from difflm.data.paper import PAPER, columns_of, paper_frames
+from difflm.errors import DataError
+from difflm.schema import Kind
+
+_UCI = "CC BY 4.0 (UCI repository page)"
+
+
+@dataclass(frozen=True)
+class Builtin:
+    """What is to be known of a built-in table before it is loaded."""
+
+    name: str
+    title: str
+    description: str
+    source: str
+    licence: str
+    target: str
+    rows: int
+    columns: int
+    frames: Callable[[], dict[str, pd.DataFrame]]
+    kinds: Mapping[str, Kind]
+
+
+def _plotly(name: str) -> Callable[[], dict[str, pd.DataFrame]]:
+    def frames() -> dict[str, pd.DataFrame]:
+        import plotly.data
+
+        return {"train": getattr(plotly.data, name)()}
+
+    return frames
+
+
+def _sklearn(name: str, named_target: bool, **options: bool) -> Callable[[], dict[str, pd.DataFrame]]:
+    def frames() -> dict[str, pd.DataFrame]:
+        from sklearn import datasets
+
+        bunch = getattr(datasets, f"load_{name}")(as_frame=True, **options)
+        frame = bunch.frame
+        if named_target:
+            frame["target"] = [str(bunch.target_names[i]) for i in frame["target"]]
+        return {"train": frame}
+
+    return frames
+
+
+def _paper(name: str, title: str, description: str, page: str, rows: int) -> Builtin:
+    table = PAPER[name]
+    target = columns_of(table.target)[0]
+    columns = columns_of(table.columns)
+    kinds = dict.fromkeys(columns_of(table.categorical), Kind.category)
+    return Builtin(
+        f"paper/{name}",
+        title,
+        description,
+        page,
+        _UCI,
+        target,
+        rows,
+        len(columns),
+        lambda: paper_frames(name),
+        kinds,
+    )
+
+
+_TABLES = [
+    Builtin(
+        "gapminder", "Gapminder", "Life expectancy, population and income of 142 countries every five years.",
+        "gapminder.org, as packaged in plotly", "CC BY 4.0 (gapminder.org)", "lifeExp", 1704, 8,
+        _plotly("gapminder"), {},
+    ),
+    Builtin(
+        "tips", "Restaurant tips", "Bills and tips of one waiter, with day, time and party.",
+        "Bryant and Smith 1995, as packaged in plotly", "MIT (plotly package)", "tip", 244, 7, _plotly("tips"), {},
+    ),
+    Builtin(
+        "diabetes", "Diabetes", "Ten measurements of patients and how their diabetes progressed in a year.",
+        "Efron et al. 2004, as packaged in scikit-learn", "BSD-3-Clause (scikit-learn package)", "target", 442, 11,
+        _sklearn("diabetes", False, scaled=False), {},
+    ),
+    Builtin(
+        "breast_cancer", "Breast cancer (Wisconsin)", "Thirty measurements of cell nuclei and the diagnosis.",
+        "UCI Machine Learning Repository, as packaged in scikit-learn", _UCI, "target", 569, 31,
+        _sklearn("breast_cancer", True), {},
+    ),
+    Builtin(
+        "iris", "Iris", "Four measurements of three species of iris.",
+        "Fisher 1936, as packaged in scikit-learn", _UCI, "target", 150, 5, _sklearn("iris", True), {},
+    ),
+    Builtin(
+        "wine", "Wine", "Chemical analysis of wines of three growers.",
+        "UCI Machine Learning Repository, as packaged in scikit-learn", _UCI, "target", 178, 14,
+        _sklearn("wine", True), {},
+    ),
+    _paper(
+        "adult", "Adult (paper)", "US census 1994: does a person earn more than 50,000 dollars a year?",
+        "archive.ics.uci.edu/dataset/2/adult", 48_842,
+    ),
+    _paper(
+        "default", "Default (paper)", "Credit card clients in Taiwan 2005: will the next payment be missed?",
+        "archive.ics.uci.edu/dataset/350/default+of+credit+card+clients", 30_000,
+    ),
+    _paper(
+        "magic", "Magic (paper)", "Simulated telescope images: gamma ray or background?",
+        "archive.ics.uci.edu/dataset/159/magic+gamma+telescope", 19_020,
+    ),
+    _paper(
+        "shoppers", "Shoppers (paper)", "Visits to an online shop: does the visit end in a purchase?",
+        "archive.ics.uci.edu/dataset/468/online+shoppers+purchasing+intention+dataset", 12_330,
+    ),
+    _paper(
+        "beijing", "Beijing (paper)", "Hourly weather and fine dust in Beijing, 2010 to 2014.",
+        "archive.ics.uci.edu/dataset/381/beijing+pm2+5+data", 43_824,
+    ),
+]  # fmt: skip
+
+BUILTIN: dict[str, Builtin] = {table.name: table for table in _TABLES}
+"""Built-in tables by name."""
+
+
+def load_builtin(
+    name: str, *, target: str | None = None, kinds: Mapping[str, Kind] | None = None, seed: int = 0
+) -> Dataset:
+    """A built-in table with its own target and kinds unless others are given. The paper tables keep the
+    paper's split; the others are split by `seed`."""
+    if name not in BUILTIN:
+        raise DataError(f"a built-in table out of {', '.join(BUILTIN)}", repr(name), "choose one of these")
+    table = BUILTIN[name]
+    frames = table.frames()
+    return Dataset.build(
+        name,
+        frames,
+        target=target if target is not None else table.target,
+        kinds={**table.kinds, **(kinds or {})},
+        seed=seed,
+        source=table.source,
+        licence=table.licence,
+    )

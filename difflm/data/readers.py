@@ -1,0 +1,173 @@
+"""One function that reads any table file, with one kind of error for all that can be wrong with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from difflm.cells import text_of
+from difflm.data.delimited import decode, read_delimited
+from difflm.data.files import FORMATS, MAX_UNPACKED_BYTES, Content, read_content, unpacked
+from difflm.errors import DataError
+from difflm.schema import unique_names
+
+MAX_ROWS = 5_000_000
+MAX_COLUMNS = 2_000
+_RECORD_KEYS = ("data", "rows", "records", "items", "results", "values")
+_JSON_TABLE = "a JSON list of objects, a dict of columns, or an object with such a list under `data`"
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The table in `path`; what was assumed about it stands in `frame.attrs["notes"]`.
+
+    Reads CSV, TSV, Parquet, JSON, JSONL and Excel, also zipped or gzipped; never pickles. Column names
+    are distinct strings. Raises DataError for everything that cannot be read.
+    """
+    path = Path(path)
+    return table_from(read_content(path), path.name)
+
+
+def table_from_bytes(data: bytes, name: str) -> pd.DataFrame:
+    """`read_table` of a file that is in memory already."""
+    return table_from(unpacked(data, name), name)
+
+
+def table_from(content: Content, name: str) -> pd.DataFrame:
+    """The table in unpacked `content`; the format is told by its first bytes, then by the suffix."""
+    data, suffix = content
+    notes: list[str] = []
+    if data[:4] == b"PAR1" or suffix in (".parquet", ".pq"):
+        frame, notes = _parquet(data, name)
+    elif data[:4] == b"PK\x03\x04" or suffix in (".xlsx", ".xlsm"):
+        frame, notes = _excel(data, name)
+    elif data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" or suffix == ".xls":
+        raise DataError(FORMATS, f"the old Excel file {name}", "save it as .xlsx or CSV")
+    elif suffix in (".json", ".jsonl", ".ndjson") or (
+        suffix not in (".csv", ".tsv") and data.lstrip()[:2] in (b"[{", b'{"')
+    ):
+        frame, notes = _json(data, name, suffix)
+    else:
+        frame, notes = read_delimited(data, name)
+    return _finished(frame, notes, name)
+
+
+def _finished(frame: pd.DataFrame, notes: list[str], name: str) -> pd.DataFrame:
+    if not len(frame.columns) or not len(frame):
+        raise DataError("a table with columns and rows", f"none in {name}", "check how it was saved")
+    if len(frame) > MAX_ROWS or len(frame.columns) > MAX_COLUMNS:
+        raise DataError(
+            f"at most {MAX_ROWS:,} rows and {MAX_COLUMNS:,} columns",
+            f"{len(frame):,} rows and {len(frame.columns):,} columns in {name}",
+            "take a sample of the rows or leave columns out",
+        )
+    names, renamed = unique_names(list(frame.columns))
+    frame = frame.set_axis(pd.Index(names), axis=1).reset_index(drop=True)
+    for column in names:
+        if frame[column].dtype == object:
+            frame[column], note = _plain(frame[column])
+            notes += [f"column {column!r}: {note}"] if note else []
+    frame.attrs["notes"] = notes + renamed
+    return frame
+
+
+def _plain(cells: pd.Series) -> tuple[pd.Series, str]:
+    """Objects that are lists or mappings as JSON text; strings with broken characters repaired."""
+    nested = [isinstance(cell, (Mapping, list, tuple)) or hasattr(cell, "tolist") for cell in cells]
+    note = ""
+    if any(nested):
+        cells = pd.Series([text_of(c) if n else c for c, n in zip(cells, nested, strict=True)], dtype=object)
+        note = "nested values are written as JSON text"
+    if all(cell is None or isinstance(cell, str) for cell in cells):
+        mended = [None if c is None else c.encode("utf-8", "replace").decode("utf-8") for c in cells]
+        return pd.Series(mended, dtype="str"), note
+    return cells, note
+
+
+def _parquet(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        if file.metadata.num_rows > MAX_ROWS or file.metadata.num_columns > MAX_COLUMNS:
+            return pd.DataFrame(index=range(MAX_ROWS + 1), columns=["too large"]), []
+        table = file.read()
+        kept = [i for i, title in enumerate(table.column_names) if not title.startswith("__index_level_")]
+        notes = [] if len(kept) == table.num_columns else ["the pandas index of the file was left out"]
+        return table.select(kept).to_pandas(ignore_metadata=True), notes
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(
+            "a whole Parquet file", f"{name}: {_brief(error)}", "save or download it again"
+        ) from error
+
+
+def _excel(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise DataError(
+                    "an Excel file of usual size", f"a far larger one in {name}", "save it as CSV"
+                )
+        with pd.ExcelFile(io.BytesIO(data), engine="openpyxl") as book:
+            titles = [str(title) for title in book.sheet_names]
+            frame = book.parse(titles[0], keep_default_na=False, na_values=[""])
+    except DataError:
+        raise
+    except Exception as error:  # openpyxl raises whatever its XML parser meets
+        raise DataError("a whole Excel file (.xlsx)", f"{name}: {_brief(error)}", "save it as CSV") from error
+    frame = frame.dropna(how="all")
+    frame.columns = pd.Index(["" if str(c).startswith("Unnamed: ") else c for c in frame.columns])
+    others = f"only the first sheet {titles[0]!r} of {len(titles)} was read"
+    return frame, [others] if len(titles) > 1 else []
+
+
+def _json(data: bytes, name: str, suffix: str) -> tuple[pd.DataFrame, list[str]]:
+    text, note = decode(data, name)
+    notes = [note] if note else []
+    try:
+        value = _lines(text) if suffix in (".jsonl", ".ndjson") else json.loads(text)
+    except ValueError as error:
+        try:
+            value = json.loads(text) if suffix in (".jsonl", ".ndjson") else _lines(text)
+        except ValueError:
+            raise DataError(
+                "whole JSON", f"{name}: {error}", "check that it was written to the end"
+            ) from error
+    except RecursionError as error:
+        raise DataError(_JSON_TABLE, f"values nested too deep in {name}", "flatten it") from error
+    frame = _json_table(value)
+    if frame is None:
+        raise DataError(_JSON_TABLE, f"{type(value).__name__} of another shape in {name}", "rewrite it so")
+    return frame, notes
+
+
+def _lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _json_table(value: Any) -> pd.DataFrame | None:
+    try:
+        if isinstance(value, list):
+            rows = value and all(isinstance(row, dict) for row in value)
+            return pd.DataFrame(value) if rows else None
+        if not isinstance(value, dict):
+            return None
+        if set(value) >= {"columns", "data"} and isinstance(value["columns"], list):
+            return pd.DataFrame(value["data"], columns=value["columns"])
+        lists = [value[key] for key in _RECORD_KEYS if isinstance(value.get(key), list)]
+        if lists and lists[0] and isinstance(lists[0][0], dict):
+            return _json_table(lists[0])
+        columns = all(isinstance(cells, list) for cells in value.values())
+        keyed = all(isinstance(cells, dict) for cells in value.values())
+        return pd.DataFrame(value) if value and (columns or keyed) else None
+    except (ValueError, TypeError) as error:
+        raise DataError(_JSON_TABLE, str(error)[:120], "make all columns equally long") from error
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
