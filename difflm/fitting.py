@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from difflm.formats.codec import FittedCodec
 from difflm.priors.base import Prior
 from difflm.projection import cached
 from difflm.runs import Run
+from difflm.schema import Kind
 from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import Size, make_plans
@@ -46,17 +47,19 @@ def fit(
     folder: str | Path | None,
     validation: pd.DataFrame | str | Path | None = None,
     should_stop: Callable[[], bool] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> tuple[Artifact, Run | None]:
     """Train, or continue, the run in `folder`; without one nothing is kept on disk but for a moment."""
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
-            return fit(data, config, Path(temporary) / "run", validation, should_stop)[0], None
+            return fit(data, config, Path(temporary) / "run", validation, should_stop, kinds)[0], None
     run = _open_or_create(Path(folder), config)
     with run.lock():
-        run.clear_stop()
+        if should_stop is None:
+            run.clear_stop()
         run.write_status(state="running", stage="data", message="reading the data", progress=0.0)
         try:
-            dataset = _data_of(run, data, config, validation)
+            dataset = _data_of(run, data, config, validation, kinds)
             trained, artifact = _train(run, dataset, config, should_stop or run.stop_requested)
             _finish(run, dataset, trained, artifact)
         except BaseException as error:
@@ -83,12 +86,14 @@ def _open_or_create(folder: Path, config: Config) -> Run:
     return run
 
 
-def _data_of(run: Run, data: Any, config: Config, validation: Any) -> Dataset:
+def _data_of(
+    run: Run, data: Any, config: Config, validation: Any, kinds: Mapping[str, Kind] | None
+) -> Dataset:
     """The run's own split when it has one, else the given data, copied into the run."""
     folder = run.directory("data")
     if (folder / "schema.json").exists():
         return Dataset.read(folder)
-    dataset = load(data, target=config.target, validation=validation, seed=config.seed)
+    dataset = load(data, target=config.target, validation=validation, kinds=kinds, seed=config.seed)
     dataset.write(folder)
     return dataset
 

@@ -52,6 +52,7 @@ class DiffLM:
         run: str | Path | None = None,
         target: str | None = None,
         validation: pd.DataFrame | str | Path | None = None,
+        kinds: Mapping[str, Kind] | None = None,
         preset: str = "standard",
         seed: int = 0,
         overrides: Mapping[str, Any] | None = None,
@@ -60,7 +61,7 @@ class DiffLM:
     ) -> DiffLM:
         """Train on a frame, a file or the name of a built-in table; `run` keeps everything in a run directory.
 
-        `time_limit` is in minutes. A run directory that holds an unfinished run is continued."""
+        `kinds` overrules inferred kinds by column; `time_limit` is in minutes. A run directory that holds an unfinished run is continued."""
         from difflm.fitting import fit
 
         changes = {**(overrides or {}), "seed": seed}
@@ -69,7 +70,7 @@ class DiffLM:
         if time_limit is not None:
             changes["time_limit"] = time_limit
         config = Config.from_preset(preset, changes)
-        artifact, kept = fit(data, config, run, validation, should_stop)
+        artifact, kept = fit(data, config, run, validation, should_stop, kinds)
         return cls(artifact, kept)
 
     @classmethod
