@@ -188,6 +188,28 @@ def test_number_range_is_exact(bounds: tuple[int, int], decimals: int, near: int
     assert not pattern.fullmatch("-0")
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    bounds=st.tuples(st.integers(-3000, 3000), st.integers(-3000, 3000)),
+    decimals=st.integers(1, 4),
+    near=st.integers(-3, 3),
+    drop=st.integers(0, 5),
+)
+def test_number_range_with_fewer_decimals_is_exact(
+    bounds: tuple[int, int], decimals: int, near: int, drop: int
+) -> None:
+    low, high = min(bounds), max(bounds)
+    pattern = re.compile(number_range_regex(low, high, decimals, shorter=True))
+    for n in {low + near, high + near, near, (low + high) // 2, low * 10 + near, high // 10 * 10}:
+        digits = str(abs(n)).zfill(decimals + 1)
+        whole, fraction = digits[:-decimals], digits[-decimals:]
+        kept = max(len(fraction.rstrip("0")), decimals - drop)
+        text = ("-" if n < 0 else "") + whole + ("." + fraction[:kept] if kept else "")
+        assert bool(pattern.fullmatch(text)) == (low <= n <= high), (text, pattern.pattern)
+        assert "." not in text or not pattern.fullmatch(text + "0" * (decimals + 1))
+    assert not pattern.fullmatch("-0") and not pattern.fullmatch("1.")
+
+
 def test_number_range_by_exhaustion_and_at_the_ends_of_64_bits() -> None:
     for low, high in [(0, 0), (7, 123), (-45, -8), (-12, 1005), (99, 101)]:
         pattern = re.compile(number_range_regex(low, high))

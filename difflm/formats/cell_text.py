@@ -19,8 +19,12 @@ from difflm.formats.ranges import CALENDAR, CLOCK, between, number_range_regex
 
 NUMERIC = (Kind.integer, Kind.real)
 STRINGS = (Kind.category, Kind.boolean, Kind.text)
+FIXED_DECIMALS = 4
+"""Up to these decimals all numbers of a column are filled up with zeros; beyond, zeros would drown them."""
 MOST_DECIMALS = 15
 """Decimals at which schema inference stops: a column that has them may hold finer values."""
+MORE_DECIMALS = 8
+"""Decimals beyond those that the numbers of such a column may still have."""
 
 _INTEGER = re.compile("-?(?:0|[1-9][0-9]{0,18})")
 _REAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?")
@@ -42,7 +46,7 @@ def text_of(column: Column, cell: Any) -> str | None:
     if column.kind in STRINGS:
         return str(cell)
     if column.kind is Kind.real:
-        return _fixed(float(cell), form_decimals(column))
+        return _fixed(float(cell), column.decimals)
     return _iso(int(cell), column) if column.kind is Kind.datetime else str(int(cell))
 
 
@@ -94,12 +98,10 @@ def range_regex(column: Column) -> str | None:
     if low is None or high is None:
         return None
     if column.kind is Kind.real:
-        decimals = form_decimals(column)
-        first = _scaled(low, decimals, ROUND_CEILING)
-        last = _scaled(high, decimals, ROUND_FLOOR)
-        if first > last:
-            return "|".join(re.escape(_fixed(float(v), decimals)).replace(r"\-", "-") for v in {low, high})
-        return number_range_regex(first, last, decimals)
+        shorter = column.decimals > FIXED_DECIMALS
+        decimals = max(_places(low), _places(high), _most_places(column)) if shorter else column.decimals
+        first, last = _scaled(low, decimals, ROUND_CEILING), _scaled(high, decimals, ROUND_FLOOR)
+        return number_range_regex(first, last, decimals, shorter)
     if column.kind is Kind.datetime and has_iso(column):
         return between(_iso(int(low), column), _iso(int(high), column))
     return number_range_regex(int(low), int(high))
@@ -110,12 +112,6 @@ def calendar_regex(column: Column) -> str | None:
     if column.kind is not Kind.datetime or not has_iso(column):
         return None
     return CALENDAR + CLOCK.get(column.unit or "D", "")
-
-
-def form_decimals(column: Column) -> int:
-    """Decimals that reals are written with: no more than a float of the column's size holds."""
-    largest = max(abs(float(column.minimum or 0)), abs(float(column.maximum or 0)), 1e-300)
-    return max(0, int(min(column.decimals, MOST_DECIMALS - np.ceil(np.log10(largest)))))
 
 
 def has_iso(column: Column) -> bool:
@@ -129,11 +125,21 @@ def has_iso(column: Column) -> bool:
 
 
 def _fixed(value: float, decimals: int) -> str:
-    """`value` with at least `decimals` decimals and as many as its shortest exact form has."""
+    """The shortest exact form of `value`, filled up with zeros where the column has a few decimals."""
     text = format(Decimal(repr(value + 0.0)), "f").removesuffix(".0")
     whole, _, fraction = text.partition(".")
-    fraction = fraction.ljust(decimals, "0")
+    if decimals <= FIXED_DECIMALS:
+        fraction = fraction.ljust(decimals, "0")
     return f"{whole}.{fraction}" if fraction else whole
+
+
+def _places(value: float) -> int:
+    return len(_fixed(value, 0).partition(".")[2])
+
+
+def _most_places(column: Column) -> int:
+    """Decimals that a generated real may have: more where inference gave up counting."""
+    return column.decimals if column.decimals < MOST_DECIMALS else column.decimals + MORE_DECIMALS
 
 
 def _scaled(value: float, decimals: int, rounding: str) -> int:

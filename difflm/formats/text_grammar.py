@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from llguidance import LLExecutor, LLMatcher
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask_par
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from difflm.errors import ConfigError
@@ -112,14 +113,22 @@ class Matchers:
             found.append(tokens)
         return found
 
-    def allowed(self, rows: Sequence[int], device: torch.device) -> torch.Tensor:
-        """(len(rows), V) bool: what may come next; rows that are done may take anything."""
+    def fill(self, rows: Sequence[int]) -> NDArray[np.int32]:
+        """(len(rows), words) bits of what may come next; rows that are done may take anything."""
         bits = self._bits[: len(rows)]
-        open_ = [(self.matchers[row], place) for place, row in enumerate(rows) if not self.done[row]]
         bits.fill(-1)
+        open_ = [(self.matchers[row], place) for place, row in enumerate(rows) if not self.done[row]]
         if open_:
             fill_next_token_bitmask_par(self._executor, open_, bits)
-        packed = torch.from_numpy(bits.view(np.uint8)).to(device)
+        return bits
+
+    def allowed(self, rows: Sequence[int], device: torch.device) -> torch.Tensor:
+        """(len(rows), V) bool: `fill`, unpacked on `device`."""
+        bits = self.fill(rows).view(np.uint8)
+        if device.type == "cpu":
+            flags = torch.from_numpy(np.unpackbits(bits, axis=1, bitorder="little").view(np.bool_))
+            return flags[:, : self.grammar.vocabulary]
+        packed = torch.from_numpy(bits).to(device)
         weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=device)
         flags = (packed[:, :, None] & weights).ne(0).flatten(1)
         return flags[:, : self.grammar.vocabulary]

@@ -14,7 +14,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from difflm.errors import ConfigError, DataError
 from difflm.formats.table import CompactFormat, JsonFormat, TableFormat
-from difflm.models.decoder import Batch
+from difflm.models.decoder import Batch, Encoder
 from difflm.models.pretrained import is_causal, load_model, load_tokenizer, positions_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from difflm.schema import Schema
 
 
-class TransformersEncoder(nn.Module):
+class TransformersEncoder(Encoder):
     """Mean over the tokens, or the last token where the model is causal, then a linear map to 2 Z."""
 
     def __init__(
@@ -36,7 +36,9 @@ class TransformersEncoder(nn.Module):
         with torch.no_grad():
             probe = model(inputs_embeds=embeddings(torch.zeros(1, 1, dtype=torch.long)))[0]
         self.causal = is_causal(model, embeddings)
-        self.limit = positions_of(model.config)
+        # RoBERTa and its kin read fewer tokens than they have positions; their tokenizers say how many.
+        limits = [positions_of(model.config), tokenizer.model_max_length]
+        self.limit = int(min(limit for limit in limits if limit is not None))
         self.read = nn.Linear(probe.shape[-1], 2 * size)
         nn.init.normal_(self.read.weight, std=0.02)
         nn.init.constant_(self.read.bias[size:], -2.0)
@@ -54,7 +56,7 @@ class TransformersEncoder(nn.Module):
         """enc_ids (n, T) int32, padded at the end with 0, and enc_mask (n, T) bool."""
         lines: list[list[int]] = self._tokenizer(self.form.write_rows(rows), verbose=False)["input_ids"]
         longest = max(map(len, lines), default=0)
-        if self.limit is not None and longest > self.limit:
+        if longest > self.limit:
             over = sum(len(line) > self.limit for line in lines)
             raise DataError(
                 f"records of at most {self.limit} tokens (the encoder's longest input)",
