@@ -1,0 +1,5 @@
+"""`python -m difflm`, the same as `difflm`."""
+
+from difflm.cli import main
+
+main()

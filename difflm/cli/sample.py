@@ -1,0 +1,113 @@
+"""`difflm sample`: generated rows, streamed into a file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from difflm.cli.fit import find_run
+from difflm.cli.where import parse_where
+from difflm.cli.writers import check_ending, writing
+from difflm.errors import ConfigError, DataError, GenerationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from difflm.pipeline import DiffLM
+
+CHUNK = 2048
+"""Rows decoded at once with --like."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `difflm sample`."""
+    add = parser.add_argument
+    add("run", metavar="RUN", help="run directory, or its name below the folder of runs")
+    add("-n", "--number", type=int, required=True, metavar="N", help="rows to generate")
+    add("--out", required=True, type=Path, metavar="FILE", help=".csv, .tsv, .parquet or .jsonl")
+    add("--seed", type=int, default=0)
+    add("--where", action="append", default=[], metavar='"col = value"', help="also !=, <, <=, >, >=, in")
+    add("--prior", help="diffusion, gmm, gaussian, or none for the decoder alone")
+    add("--temperature", type=float, metavar="T", help="of the decoder; 0 is greedy")
+    add("--like", type=Path, metavar="FILE", help="rows near the latents of the rows in FILE")
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Generate and write; the file appears when it is whole."""
+    if options.number < 1:
+        raise ConfigError("a number of rows of at least 1", str(options.number))
+    check_ending(options.out)
+    if options.like and (options.where or options.prior or options.temperature is not None):
+        raise ConfigError("--like alone", "--where, --prior or --temperature beside it", "leave one out")
+    model = load_model(options.run)
+    started, written = time.monotonic(), 0
+    tally: dict[str, Any] = {}
+    with writing(options.out) as writer:
+        for chunk in _chunks(model, options):
+            tally = chunk.attrs.pop("generation", tally)
+            chunk.attrs = {}
+            writer.write(chunk)
+            written += len(chunk)
+            print(f"{written}/{options.number} rows", file=sys.stderr, flush=True)
+        if not written:
+            raise GenerationError("some rows", "none", "loosen the conditions")
+    print(f"{options.out}: {written} rows{_told(tally)}, {_rate(written, started)}", file=sys.stderr)
+
+
+def load_model(text: str) -> DiffLM:
+    """The model of a run, or one that `difflm export` wrote."""
+    from difflm.pipeline import DiffLM
+
+    folder = Path(text)
+    exported = (folder / "config.json").exists() and not (folder / "status.json").exists()
+    return DiffLM.from_pretrained(folder if exported else find_run(text).path)
+
+
+def read_frame(source: str | Path) -> pd.DataFrame:
+    """The rows of a file."""
+    from difflm.data import read_table
+
+    return read_table(Path(source))
+
+
+def _chunks(model: DiffLM, options: argparse.Namespace) -> Iterator[pd.DataFrame]:
+    if options.like:
+        return _near(model, read_frame(options.like), options.number, options.seed)
+    return model.stream(
+        options.number,
+        where=parse_where(options.where, model.schema.names),
+        seed=options.seed,
+        prior=options.prior,
+        temperature=options.temperature,
+    )
+
+
+def _near(model: DiffLM, rows: pd.DataFrame, number: int, seed: int) -> Iterator[pd.DataFrame]:
+    """The given rows in turn, encoded, noised as in generation and decoded at temperature."""
+    if not len(rows):
+        raise DataError("at least one row in --like", "none", "name a file with rows")
+    for first in range(0, number, CHUNK):
+        positions = [i % len(rows) for i in range(first, min(first + CHUNK, number))]
+        wanted = rows.iloc[positions].reset_index(drop=True)
+        yield model.posterior_rows(wanted, seed=seed + first // CHUNK).dropna(how="all")
+
+
+def _told(tally: dict[str, Any]) -> str:
+    attempts = int(tally.get("attempts") or 0)
+    if not attempts:
+        return ""
+    rejected = ", ".join(
+        f"{count} {reason}" for reason, count in (tally.get("rejected") or {}).items() if count
+    )
+    valid = int(tally.get("valid", 0)) / attempts
+    return f", {valid:.1%} of {attempts} valid at the first try" + (
+        f", not used: {rejected}" if rejected else ""
+    )
+
+
+def _rate(rows: int, started: float) -> str:
+    return f"{rows / max(time.monotonic() - started, 1e-6):.0f} rows/s"

@@ -1,0 +1,145 @@
+"""Tables written chunk by chunk, which appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from difflm.disk import explained, make_folder
+from difflm.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Writer(ABC):
+    """Takes chunks with the same columns; the base of one class per kind of file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def write(self, chunk: pd.DataFrame) -> None:
+        """Add rows."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file."""
+
+
+@final
+class SeparatedWriter(Writer):
+    """CSV or TSV with a header line; missing cells are empty."""
+
+    def __init__(self, path: Path, separator: str = ",") -> None:
+        super().__init__(path)
+        self.separator = separator
+        self.file = path.open("w", encoding="utf-8", newline="")
+        self.began = False
+
+    def write(self, chunk: pd.DataFrame) -> None:
+        chunk.to_csv(self.file, index=False, header=not self.began, sep=self.separator)
+        self.began = True
+
+    def close(self) -> None:
+        self.file.close()
+
+
+@final
+class LinesWriter(Writer):
+    """One JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.file = path.open("w", encoding="utf-8")
+
+    def write(self, chunk: pd.DataFrame) -> None:
+        text = chunk.to_json(orient="records", lines=True, force_ascii=False, date_format="iso")
+        if len(chunk):
+            self.file.write(text if text.endswith("\n") else text + "\n")
+
+    def close(self) -> None:
+        self.file.close()
+
+
+@final
+class ParquetWriter(Writer):
+    """A row group a chunk. A column whose type grows (a first missing cell) rewrites the file so far."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.writer: Any = None
+
+    def write(self, chunk: pd.DataFrame) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(chunk, preserve_index=False).replace_schema_metadata(None)
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, table.schema)
+        if not table.schema.equals(self.writer.schema):
+            self._grow(pa.unify_schemas([self.writer.schema, table.schema], promote_options="permissive"))
+        self.writer.write_table(table.cast(self.writer.schema))
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def _grow(self, schema: Any) -> None:
+        import pyarrow.parquet as pq
+
+        self.writer.close()
+        old = pq.read_table(self.path).cast(schema)
+        self.writer = pq.ParquetWriter(self.path, schema)
+        self.writer.write_table(old)
+
+
+WRITERS: dict[str, type[Writer]] = {
+    ".csv": SeparatedWriter,
+    ".tsv": SeparatedWriter,
+    ".parquet": ParquetWriter,
+    ".jsonl": LinesWriter,
+}
+
+
+def check_ending(path: Path) -> None:
+    """ConfigError for a kind of file that cannot be written."""
+    if path.suffix.lower() not in WRITERS:
+        raise ConfigError(
+            f"a file that ends in {', '.join(WRITERS)}", repr(path.name), "choose one of these endings"
+        )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Writer]:
+    """A writer by the ending of `path`. After an error an earlier file is as it was."""
+    check_ending(path)
+    make_folder(path.parent)
+    with appearing(path) as temporary:
+        made: dict[str, Any] = {"separator": "\t"} if path.suffix.lower() == ".tsv" else {}
+        writer = WRITERS[path.suffix.lower()](temporary, **made)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name at the end of the block, if that is reached."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise explained(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
