@@ -113,7 +113,12 @@ class BetaConfig(Section):
     )
     start: float = Field(0.02, ge=0, description="First beta (decreasing: the largest)")
     end: float = Field(0.3, ge=0, description="Last beta (decreasing: the smallest; cyclical: the top)")
-    rise: float = Field(0.5, gt=0, le=1, description="linear: share of the steps until `end` is reached")
+    floor: float = Field(
+        8.0,
+        ge=0,
+        description="KL in nats a record that costs nothing (at most a third of what the decoder alone pays)",
+    )
+    rise: float = Field(0.6, gt=0, le=1, description="linear: share of the steps until `end` is reached")
     cycles: int = Field(10, ge=1, description="cyclical: number of cycles")
     factor: float = Field(0.7, gt=0, lt=1, description="decreasing: beta is multiplied by this")
     patience: int = Field(3, ge=1, description="decreasing: evaluations without progress before it is")
@@ -133,7 +138,7 @@ class VAEStageConfig(Section):
     )
     noise_max: float = Field(2.0, ge=0, description="Largest sigma of that noise, in units of the latent")
     ema: float = Field(0.995, ge=0, lt=1, description="Decay of the moving average of weights; 0 for none")
-    evaluations: int = Field(12, ge=2, description="Validation passes during the stage")
+    evaluations: int = Field(8, ge=2, description="Validation passes during the stage")
     patience: int = Field(4, ge=1, description="Evaluations without a better validation ELBO before stopping")
     epochs: float | None = Field(
         None, gt=0, description="Passes over the data; empty: planned from the time limit"

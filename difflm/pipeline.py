@@ -61,7 +61,8 @@ class DiffLM:
     ) -> DiffLM:
         """Train on a frame, a file or the name of a built-in table; `run` keeps everything in a run directory.
 
-        `kinds` overrules inferred kinds by column; `time_limit` is in minutes. A run directory that holds an unfinished run is continued."""
+        `kinds` overrules inferred kinds by column; `time_limit` is in minutes. A run directory that holds an
+        unfinished run is continued."""
         from difflm.fitting import fit
 
         changes = {**(overrides or {}), "seed": seed}

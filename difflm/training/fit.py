@@ -33,6 +33,8 @@ from difflm.training.plan import Size, make_plans
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
+HELD_OUT = 2048
+"""Most held-out rows that an evaluation during training takes."""
 LOOKED_AT = 512
 SHOWN = 6
 
@@ -55,7 +57,7 @@ def train_all(
     """Stages 0-2 on canonical rows. A stop leaves the best weights and a quickly fitted prior."""
     accelerator = Accelerator()
     model = build_model(config, codec).to(accelerator.device)
-    batch, held = prepare(model, train), prepare(model, validation)
+    batch, held = prepare(model, train), prepare(model, validation.iloc[:HELD_OUT])
     tokens = mean_tokens(batch)
     plans = make_plans(config, Size(len(train), tokens))
     stage = "lm"
@@ -65,8 +67,9 @@ def train_all(
                 train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
             model.decoder.requires_grad_(config.decoder.training == "joint")
         stage = "vae"
+        nats = decoder_alone_nats(model, held)
         look = make_look(model, codec.schema, validation, held, host)
-        train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, look)
+        train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
         latents = [encode_batch(model, b) for b in (batch, held)]
         stage = "prior"
         prior = train_prior(config, plans["prior"], latents[0], latents[1], host, accelerator)
@@ -75,6 +78,17 @@ def train_all(
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], latents[1], stage)
     return Trained(model.eval(), codec, prior, latents[0], latents[1], None)
+
+
+@torch.no_grad()
+def decoder_alone_nats(model: LatentLM, batch: Batch) -> float:
+    """What a row of `batch` costs the decoder without a latent, in nats."""
+    device = next(model.parameters()).device
+    model.eval()
+    part = {k: v[:LOOKED_AT].to(device) for k, v in batch.items()}
+    with mixed(device):
+        prompt = model.decoder.null_prompts(len(next(iter(part.values()))))
+        return float(model.decoder.row_nll(prompt, part).float().mean())
 
 
 def make_look(

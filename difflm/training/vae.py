@@ -35,15 +35,19 @@ def train_vae(
     host: Host,
     accelerator: Accelerator,
     tokens_per_row: float,
+    nats_per_row: float,
     look: Callable[[], dict[str, Any]] | None = None,
 ) -> None:
     """Train `model` on `train`; the validation ELBO (at the last beta) decides when to stop.
 
-    `look` adds figures to each evaluation, such as the accuracy of reconstructed cells."""
+    Below a floor the mean KL costs nothing (a budget, as in free bits, Kingma et al. 2016): without it the
+    latent of a small table collapses before it has become useful. `nats_per_row` is what a held-out row
+    costs the decoder alone. `look` adds figures to each evaluation, such as the accuracy of reconstructed cells."""
     settings, size = config.vae, config.latent.size
     beta = make_schedule(config.beta)
     device = accelerator.device
     joint = config.decoder.training == "joint"
+    floor = min(config.beta.floor, nats_per_row / 3)
 
     def noise_levels(n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """sigma (n,), 0 for clean rows, and which rows go without a latent (n,)."""
@@ -64,7 +68,7 @@ def train_vae(
         with mixed(device):
             rec, kl, _ = model(batch, eps, sigma, null if joint else None, hidden)
         weight = beta.value(progress)
-        loss = (rec + weight * kl.sum(dim=1)).mean() / tokens_per_row
+        loss = (rec.mean() + weight * kl.sum(dim=1).mean().clamp(min=floor)) / tokens_per_row
         clean = (sigma == 0) & ~null
         logs = {
             "reconstruction": (rec * clean).sum().item() / max(int(clean.sum()), 1),
@@ -89,7 +93,7 @@ def train_vae(
             "beta": weight,
             "active": active_dimensions(kl),
             **(look() if look else {}),
-            "score": rec.mean().item() + weight * kl_mean,
+            "score": rec.mean().item() + weight * max(kl_mean, floor),
         }
 
     Loop(plan, model, len(next(iter(train.values()))), step_loss, evaluate, host, accelerator, beta).run()
