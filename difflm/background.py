@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from difflm import disk, processes
+from difflm import disk, jobs, processes
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ def start(folder: Path, name: str, arguments: list[str]) -> Job:
         with (folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "difflm", *arguments],
+                env=jobs.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -31,3 +31,12 @@ def changed_along(path: pd.DataFrame) -> pd.DataFrame:
     before = path.shift(1)
     before.iloc[0] = path.iloc[0]
     return changed(before, path)
+
+
+def copies(rows: pd.DataFrame, real: pd.DataFrame) -> int:
+    """How many of `rows` equal some row of `real` in every column that both have."""
+    names = [name for name in rows.columns if name in real.columns]
+    if not names or not len(rows):
+        return 0
+    a, b = (pd.util.hash_pandas_object(f[names].astype("string"), index=False) for f in (rows, real))
+    return int(a.isin(set(b)).sum())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import streamlit as st
-from difflm.data import BUILTIN
 
+from difflm.data import BUILTIN
 from difflm.schema import Schema
 from pages.shared.column_editor import edit_columns
-from pages.shared.datasets import from_builtin, from_upload, prepare
+from pages.shared.datasets import builtin_title, current, from_builtin, from_upload, prepare
 from pages.shared.record_text import show_text
 from pages.shared.session import guard
-from pages.shared.states import empty, heading, next_steps, shown
+from pages.shared.states import empty, figures, heading, next_steps, shown
 from pages.shared.words import FINGERPRINT, SPLIT, TARGET
 
 guard("data")
@@ -25,19 +25,16 @@ with shown():
     if source == UPLOAD:
         file = st.file_uploader(
             "A table with a header line",
-            type=["csv", "tsv", "txt", "parquet", "json", "jsonl", "xlsx", "xls"],
-            help="CSV, TSV, Parquet, JSON, JSONL or Excel, up to 200 MB. It stays on this machine.",
+            type=["csv", "tsv", "txt", "tab", "parquet", "json", "jsonl", "ndjson", "xlsx", "zip", "gz"],
+            help="CSV, TSV, Parquet, JSON, JSONL or Excel, also zipped, up to 200 MB. It stays on this machine.",
         )
         if file is not None:
             with st.spinner("Reading the table …"):
                 table = from_upload(file.name, file.getvalue())
-        elif "data" in st.session_state and not st.session_state["data"].builtin:
-            st.success(
-                f"In use: {st.session_state['data'].name}. Upload another file to change it.",
-                icon=":material/check:",
-            )
+        elif (data := current()) is not None:
+            st.success(f"In use: {data.name}. Upload a file to change it.", icon=":material/check:")
     else:
-        name = st.selectbox("Table", list(BUILTIN), key="builtin-name", width=340)
+        name = st.selectbox("Table", list(BUILTIN), format_func=builtin_title, key="builtin-name", width=400)
         with st.spinner("Loading the table …"):
             table = from_builtin(name)
 
@@ -48,11 +45,11 @@ if table is None:
     st.stop()
 
 frame = table.frame
-if table.licence:
-    st.caption(f"Source: {table.source}. Licence: {table.licence}")
 with shown():
-    inferred = Schema.infer(frame)
+    inferred = Schema.infer(frame, kinds=table.kinds)
 st.subheader(f"{table.name}: {len(frame):,} rows, {frame.shape[1]} columns", anchor=False)
+if table.about:
+    st.caption(table.about)
 st.dataframe(frame.head(200), height=220, alt="The first rows of the table")
 if len(frame) > 200:
     st.caption("The first 200 rows are shown.")
@@ -68,10 +65,11 @@ if choice.personal:
     )
 for note in [*table.notes, *inferred.notes]:
     st.info(note, icon=":material/info:")
+known = table.builtin.target if table.builtin else None
 target = st.selectbox(
     "Column to predict (optional)",
     choice.keep,
-    index=None,
+    index=choice.keep.index(known) if known in choice.keep else None,
     placeholder="none",
     help=TARGET,
     width=340,
@@ -79,20 +77,21 @@ target = st.selectbox(
 )
 
 with shown():
-    chosen, schema, dataset = prepare(table, choice, target)
-st.subheader(
-    "What the model reads", anchor=False, help="Each row becomes a line of text; this is that text, exactly."
-)
-show_text(schema, chosen)
+    dataset = prepare(table, choice, target)
+read = "Each row becomes a line of text; this is that text, exactly."
+st.subheader("What the model reads", anchor=False, help=read)
+with shown():
+    show_text(dataset.schema, dataset.train)
 
 st.subheader("Split", anchor=False, help=SPLIT)
-counts = st.columns(4)
-counts[0].metric("To learn from", f"{len(dataset.train):,}")
-counts[1].metric("To decide when to stop", f"{len(dataset.validation):,}", help="Validation rows")
-counts[2].metric("For the final scores", f"{len(dataset.test):,}", help="Test rows, never shown to the model")
-counts[3].metric("Fingerprint", dataset.fingerprint[:8], help=FINGERPRINT)
+figures(
+    ("To learn from", f"{len(dataset.train):,} rows", "Training rows"),
+    ("To decide when to stop", f"{len(dataset.validation):,} rows", "Validation rows"),
+    ("For the final scores", f"{len(dataset.test):,} rows", "Test rows, never shown to the model"),
+    ("Fingerprint", dataset.fingerprint[:8], FINGERPRINT),
+)
 
 if st.button("Use this table", type="primary", icon=":material/check:"):
     with shown():
-        st.session_state["data"] = table.keep(chosen, choice, target, dataset.fingerprint)
+        st.session_state["data"] = table.keep(choice, target, dataset.fingerprint)
     st.switch_page("pages/train.py")

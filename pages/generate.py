@@ -16,7 +16,7 @@ from pages.shared.words import PRIOR, SEED, TEMPERATURE
 guard("generate")
 heading(
     "Generate",
-    "Make new rows. None of them is a real record, and each one fits the types and ranges of your table.",
+    "Make new rows. Each one fits the types and ranges of your table; how many equal a real row is counted.",
 )
 
 run = pick_run()
@@ -39,7 +39,11 @@ with st.expander("More choices", icon=":material/tune:"):
     second = st.columns(2)
     kinds = list(PRIORS)
     prior = second[0].selectbox(
-        "Where new points come from", kinds, index=kinds.index(own), format_func=PRIORS.get, help=PRIOR
+        "Where new points come from",
+        kinds,
+        index=kinds.index(own),
+        format_func=lambda kind: PRIORS[kind],
+        help=PRIOR,
     )
     temperature = second[1].slider(
         "Variety (temperature)",

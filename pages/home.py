@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from difflm.differences import copies
 from difflm.errors import DiffLMError
 from difflm.map_data import latest_sample
-from pages.shared.latents import map_of
+from pages.shared.latents import pca_map
 from pages.shared.maps import map_figure
 from pages.shared.palette import Palette
 from pages.shared.picker import all_runs, is_demo
@@ -46,7 +47,7 @@ left, right = st.columns([5, 4], gap="large")
 with left:
     st.subheader("The demo: countries through the years", anchor=False, help=LATENT)
     try:
-        data = map_of(demo, "pca").sampled(4_000)
+        data = pca_map(demo).sampled(4_000)
         figure = map_figure(
             data, Palette.current(), "continent" if "continent" in data.rows else data.rows.columns[0], 420
         )
@@ -61,16 +62,15 @@ with left:
     except DiffLMError as error:
         failure(error)
 with right:
-    st.subheader("Rows that never existed", anchor=False)
+    st.subheader("Rows it made up", anchor=False)
     name = latest_sample(Path(demo.path))
     if name is None:
         st.info("The demo has no synthetic rows on disk. Make some on the Generate page.")
     else:
         sample = pd.read_parquet(Path(demo.path) / "samples" / f"{name}.parquet")
         st.dataframe(sample.head(10), hide_index=True, alt="Ten synthetic rows")
-        st.caption(
-            f"10 of {len(sample):,} generated rows. They follow the table's patterns; none is a real record."
-        )
+        equal = copies(sample, pd.read_parquet(Path(demo.path) / "data" / "train.parquet"))
+        st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
 
 st.divider()
 for column, (page, title, icon, text) in zip(

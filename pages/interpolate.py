@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.endpoints import choose_endpoints
-from pages.shared.latents import latents_of, map_of
+from pages.shared.latents import latents_of, pca_map
 from pages.shared.maps import CONFIG, KIND, map_figure, mark, path
 from pages.shared.palette import Palette
 from pages.shared.picker import pick_run
 from pages.shared.session import guard
-from pages.shared.states import heading, next_steps, shown
+from pages.shared.states import figures, heading, next_steps, shown
 from pages.shared.tables import downloads, marked
 from pages.shared.walk import walk
 from pages.shared.words import LINEAR, PROJECTION, SPHERICAL, VALIDITY
@@ -27,7 +27,7 @@ if run is None:
 palette = Palette.current()
 with shown():
     latents = latents_of(run)
-    data = map_of(run, "pca").sampled()
+    data = pca_map(run).sampled()
 
 left, right = st.columns([3, 2], gap="medium")
 with right:
@@ -38,7 +38,7 @@ with right:
         default="linear",
         required=True,
         key="walk-mode",
-        format_func={"linear": "straight", "spherical": "along an arc"}.get,
+        format_func=lambda name: {"linear": "straight", "spherical": "along an arc"}[name],
         help=f"{LINEAR}\n\n{SPHERICAL}",
     )
     steps = st.slider("Steps", 3, 25, 9, key="walk-steps", help="Rows on the way, A and B included.")
@@ -76,18 +76,11 @@ if result is None:
     st.stop()
 
 st.subheader("The way, row by row", anchor=False)
-figures = st.columns(3)
-figures[0].metric("Valid rows", f"{result.valid:.0%}", help=VALIDITY)
-figures[1].metric(
-    "Cells that change",
-    f"{int(result.changes.to_numpy().sum())}",
-    help="Against the row before; marked below.",
-)
-figures[2].metric(
-    "Farthest from a real row",
-    f"{result.distance.max():.2f}",
-    help="Distance in the latent to the nearest real row. Half of the real rows have another one "
-    f"within {result.typical:.2f}.",
+near = "Distance in the latent to the nearest real row. Half of the real rows have another one within"
+figures(
+    ("Valid rows", f"{result.valid:.0%}", VALIDITY),
+    ("Cells that change", f"{int(result.changes.to_numpy().sum())}", "Against the row before; marked below."),
+    ("Farthest from a real row", f"{result.distance.max():.2f}", f"{near} {result.typical:.2f}."),
 )
 st.dataframe(
     marked(result.table, result.table_changes, palette),

@@ -33,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         list(names),
         default="pca",
         required=True,
-        format_func=names.get,
+        format_func=lambda name: names[name],
         key="map-method",
         help="\n\n".join(METHODS.values()),
     )
@@ -53,16 +53,19 @@ if data is None:
 key = f"map-{run.name}-{method}"
 
 
+remembered = f"point-{run.name}"
+
+
 def remember() -> None:
     """Keep the id of the clicked point: the selection itself is lost when the figure changes."""
     point = clicked(st.session_state.get(key))
     if point is not None:
-        st.session_state[f"point-{run.name}"] = point
+        st.session_state[remembered] = point
 
 
 shown_points = data.sampled()
 figure = map_figure(shown_points, Palette.current(), color)
-chosen = st.session_state.get(f"point-{run.name}")
+chosen = st.session_state.get(remembered)
 position = shown_points.position(chosen) if chosen else None
 if position is not None:
     mark(figure, shown_points.points[position], "", Palette.current())

@@ -13,7 +13,7 @@ from pages.shared.live import watch
 from pages.shared.picker import all_runs, is_demo, label
 from pages.shared.session import choose_run, guard
 from pages.shared.settings_form import settings_form
-from pages.shared.states import empty, heading, shown
+from pages.shared.states import empty, figures, heading, shown
 
 guard("train")
 heading(
@@ -71,7 +71,7 @@ else:
         st.page_link("pages/data.py", label="Change", icon=":material/edit:")
 if clone:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(f"Settings are those of “{clone['name']}”.", icon=":material/content_copy:", width="content")
+        st.info(f"Settings are those of “{clone['name']}”.", icon=":material/content_copy:")
         if st.button("Back to the presets", icon=":material/close:"):
             del st.session_state["clone"]
             st.rerun()
@@ -89,16 +89,13 @@ with st.expander("Advanced: every setting", icon=":material/tune:"), shown():
 with shown():
     config = Config.from_preset(preset, changes)
 cost = estimate(config, data.rows, len(data.columns))
-figures = st.columns(3)
-figures[0].metric(
-    "Time, at most",
-    f"{cost.minutes:g} min",
-    help="Small tables stop earlier, when validation no longer improves.",
+early = "Small tables stop earlier, when validation no longer improves."
+rough = "A rough estimate from the sizes of model and table."
+figures(
+    ("Time, at most", f"{cost.minutes:g} min", early),
+    ("Memory, about", f"{cost.memory_gb:.1f} GB", rough),
+    ("Model", f"{cost.parameters / 1e6:.1f} M weights", "Weights that are trained."),
 )
-figures[1].metric(
-    "Memory, about", f"{cost.memory_gb:.1f} GB", help="A rough estimate from the sizes of model and table."
-)
-figures[2].metric("Model", f"{cost.parameters / 1e6:.1f} M weights", help="Weights that are trained.")
 
 name = st.text_input("Name of the run", new_run_path(data.name).name, key=f"name-{data.name}", width=340)
 with shown():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 
 from difflm.curves import Curves, thin
-from difflm.differences import changed, changed_along
+from difflm.differences import changed, changed_along, copies
 
 
 def vae(seconds: float, split: str, rec: float, kl: float = 9.0) -> dict[str, object]:
@@ -50,3 +50,9 @@ def test_changed_cells() -> None:
     assert changed(before, after).to_dict("list") == {"n": [False, False, True], "c": [False, True, True]}
     path = pd.DataFrame({"n": [1, 1, 2], "c": ["a", "b", "b"]})
     assert changed_along(path).to_dict("list") == {"n": [False, False, True], "c": [False, True, False]}
+
+
+def test_copies_count_rows_that_are_equal_in_every_cell() -> None:
+    real = pd.DataFrame({"n": [1, 2, None], "c": ["a", "b", "c"]})
+    assert copies(pd.DataFrame({"n": [1, 2, None, 9], "c": ["a", "a", "c", "c"]}), real) == 2
+    assert copies(real.iloc[:0], real) == 0

@@ -87,7 +87,16 @@ def edit_columns(frame: pd.DataFrame, schema: Schema, key: str) -> Choice:
 def examples(column: Column, values: pd.Series) -> str:
     """Range of numbers, the most frequent categories, or a few values."""
     if str(column.kind) in ("integer", "real") and column.minimum is not None and column.maximum is not None:
-        return f"{column.minimum:,.6g} to {column.maximum:,.6g}"
+        return f"{_number(column.minimum)} to {_number(column.maximum)}"
     known = values.dropna().astype("string")
     shown = list(column.categories or known.drop_duplicates())[:5]
     return ", ".join(str(value)[:24] for value in shown) + (" …" if known.nunique() > len(shown) else "")
+
+
+def _number(value: float) -> str:
+    """Short, with thousands separated from 10,000 on, so that years stay years."""
+    if abs(value) >= 1e12:
+        return f"{value:.4g}"
+    if float(value).is_integer():
+        return f"{int(value):,}" if abs(value) >= 10_000 else str(int(value))
+    return f"{value:,.2f}" if abs(value) >= 10_000 else f"{value:.6g}"

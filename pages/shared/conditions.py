@@ -35,7 +35,9 @@ def _condition(column: Column, key: str) -> Any:
             st.multiselect(f"{column.name} is", column.categories or [], key=key, placeholder="any") or None
         )
     left, right = st.columns(2)
-    sign = left.selectbox(f"{column.name} is", list(SIGNS), format_func=SIGNS.get, key=f"{key}-sign")
+    sign = left.selectbox(
+        f"{column.name} is", list(SIGNS), format_func=lambda sign: SIGNS[sign], key=f"{key}-sign"
+    )
     whole = column.kind is Kind.integer
     low, high = (
         None if v is None else (int(v) if whole else float(v)) for v in (column.minimum, column.maximum)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import streamlit as st
-from difflm.data import BUILTIN, Dataset, load, load_builtin, read_table
 
+from difflm.data import BUILTIN, Builtin, Dataset, load, load_builtin, table_from_bytes
 from difflm.errors import DataError
 from difflm.runs import clean_name, run_path, runs_root
-from difflm.schema import Schema
+from difflm.schema import Kind
 from pages.shared.column_editor import Choice
 from pages.shared.session import visitor_folder
 
@@ -30,14 +33,16 @@ class Data:
     target: str | None
     rows: int
     columns: list[str]
-    fingerprint: str
-    builtin: bool
+    kinds: dict[str, str]
+    """Kinds by column that are not left to inference."""
 
     def arguments(self, run: Path, preset: str, changes: dict[str, Any]) -> list[str]:
         """What stands after `difflm` to train on this table."""
         parts = ["fit", self.source, "--run", _short(run), "--preset", preset]
         if self.target:
             parts += ["--target", self.target]
+        for name, kind in self.kinds.items():
+            parts += ["--kind", f"{name}={kind}"]
         for key, value in changes.items():
             parts += ["--set", f"{key}={'none' if value is None else value}"]
         return parts
@@ -51,57 +56,67 @@ class Table:
     frame: pd.DataFrame
     digest: str
     notes: list[str]
-    source: str
-    licence: str
-    builtin: bool
+    about: str = ""
+    """What it is and where it comes from."""
+    is_builtin: bool = False
 
-    def keep(self, chosen: pd.DataFrame, choice: Choice, target: str | None, fingerprint: str) -> Data:
+    @property
+    def builtin(self) -> Builtin | None:
+        """What is known of a built-in table."""
+        return BUILTIN[self.name] if self.is_builtin else None
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """Kinds that are known beforehand."""
+        return self.builtin.kinds if self.builtin else {}
+
+    def untouched(self, choice: Choice) -> bool:
+        """Whether a built-in table is taken as it is, so that its name alone says what to train on."""
+        return self.is_builtin and not choice.kinds and len(choice.keep) == self.frame.shape[1]
+
+    def keep(self, choice: Choice, target: str | None, fingerprint: str) -> Data:
         """Put the table into use; a changed or uploaded one goes to the visitor's private folder."""
         source = self.name
-        if not self.builtin or choice.kinds or len(choice.keep) < self.frame.shape[1]:
+        if not self.untouched(choice):
             path = visitor_folder() / f"{fingerprint[:16]}.parquet"
-            chosen.to_parquet(path, index=False)
+            table = pa.Table.from_pandas(self.frame[choice.keep], preserve_index=False)
+            pq.write_table(table, path)
             path.chmod(0o600)
             source = str(path)
+        kinds = {**self.kinds, **choice.kinds} if source != self.name else {}
         return Data(
-            self.name, source, target, len(chosen), list(chosen.columns), fingerprint, source == self.name
+            name=self.name,
+            source=source,
+            target=target,
+            rows=len(self.frame),
+            columns=choice.keep,
+            kinds={name: str(kind) for name, kind in kinds.items() if name in choice.keep},
         )
 
 
 def from_upload(name: str, content: bytes) -> Table:
-    """Read an uploaded file through a private copy with its own ending."""
-    digest = hashlib.sha256(content).hexdigest()
-    return _read(name, digest, st.session_state["visitor"], content)
+    """The table in an uploaded file, which is read in memory and never written down as it came."""
+    return _read(Path(name).name, hashlib.sha256(content).hexdigest()[:16], content)
 
 
 @st.cache_data(max_entries=4, show_spinner=False, scope="session")
-def _read(name: str, digest: str, visitor: str, _content: bytes) -> Table:
-    path = visitor_folder() / f"upload-{digest[:16]}{Path(name).suffix.lower()}"
-    try:
-        path.write_bytes(_content)
-        path.chmod(0o600)
-        frame = read_table(path)
-    except OSError as error:
-        raise DataError(
-            "room for the uploaded file", str(error), "free disk, then upload it again"
-        ) from error
-    finally:
-        path.unlink(missing_ok=True)
-    return Table(
-        Path(name).stem or "table", frame, digest[:16], list(frame.attrs.get("notes", [])), name, "", False
-    )
+def _read(name: str, digest: str, _content: bytes) -> Table:
+    frame = table_from_bytes(_content, name)
+    notes = list(frame.attrs.pop("notes", []))
+    return Table(Path(name).stem or "table", frame, digest, notes)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def from_builtin(name: str) -> Table:
     """A built-in table, all of its rows."""
-    data = load_builtin(name)
-    frame = pd.concat([data.train, data.validation, data.test], ignore_index=True)
-    return Table(name, frame, name.replace("/", "-"), list(data.notes), data.source, data.licence, True)
+    known = BUILTIN[name]
+    frame = pd.concat(list(known.frames().values()), ignore_index=True)
+    about = f"{known.description} Source: {known.source}. Licence: {known.licence}"
+    return Table(name, frame, name.replace("/", "-"), [], about, True)
 
 
-def prepare(table: Table, choice: Choice, target: str | None) -> tuple[pd.DataFrame, Schema, Dataset]:
-    """The table as decided, its schema and its split."""
+def prepare(table: Table, choice: Choice, target: str | None) -> Dataset:
+    """The table as decided, with its schema and split."""
     if not choice.keep:
         raise DataError("at least one column to learn", "none", "tick a column")
     return _prepare(
@@ -117,10 +132,11 @@ def _prepare(
     target: str | None,
     _table: Table,
     _choice: Choice,
-) -> tuple[pd.DataFrame, Schema, Dataset]:
-    chosen = _table.frame[list(keep)]
-    schema = Schema.infer(chosen, target=target, kinds=_choice.kinds)
-    return chosen, schema, load(chosen, target=target)
+) -> Dataset:
+    if _table.untouched(_choice):
+        return load_builtin(_table.name, target=target)
+    known = {name: kind for name, kind in _table.kinds.items() if name in keep}
+    return load(_table.frame[list(keep)], target=target, kinds={**known, **_choice.kinds})
 
 
 def current() -> Data | None:
@@ -128,17 +144,29 @@ def current() -> Data | None:
     return st.session_state.get("data")
 
 
+def builtin_title(name: str) -> str:
+    """Title and size of a built-in table."""
+    known = BUILTIN[name]
+    return f"{known.title}: {known.rows:,} rows, {known.columns} columns"
+
+
 def built_in_choice() -> Data | None:
     """Pick a built-in table without leaving the page."""
     name = st.selectbox(
-        "Built-in table", list(BUILTIN), index=None, placeholder="choose one", width=340, key="train-builtin"
+        "Built-in table",
+        list(BUILTIN),
+        index=None,
+        format_func=builtin_title,
+        placeholder="choose one",
+        width=340,
+        key="train-builtin",
     )
     if name is None:
         return None
     with st.spinner("Loading the table …"):
         table = from_builtin(name)
-    frame = table.frame
-    return Data(name, name, None, len(frame), list(frame.columns), "", True)
+    known = BUILTIN[name]
+    return Data(name, name, known.target, len(table.frame), list(table.frame.columns), {})
 
 
 def new_run_path(name: str, *, exact: bool = False) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -49,7 +50,7 @@ def evaluate_panel(run: Run, report: Report | None) -> None:
             "The rows of this run have not been scored yet. It takes from half a minute to a few minutes.",
             icon=":material/balance:",
         )
-    kind = "primary" if report is None else "tertiary"
+    kind: Literal["primary", "tertiary"] = "primary" if report is None else "tertiary"
     if st.button("Evaluate" if report is None else "Evaluate again", type=kind, icon=":material/balance:"):
         with shown():
             background.start(path, "evaluation", arguments(path))
@@ -67,8 +68,9 @@ def _watch(run: Run, job: background.Job) -> None:
     def watch() -> None:
         if not job.running:
             st.rerun()
-        spent = job.seconds
-        text = f"Scoring in the background, {spent:.0f} s so far. {job.last_line()[:120]}"
-        st.progress(min(0.97, spent / (spent + 30)), text=text)
+        share, _, step = job.last_line().partition("% ")
+        done = int(share) / 100 if share.strip().isdigit() else 0.0
+        words = f"{step or 'generating rows'}, {job.seconds:.0f} s so far"
+        st.progress(min(0.99, done), text=f"Scoring in the background: {words}")
 
     watch()

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from difflm.differences import copies
 from difflm.errors import GenerationError
 from difflm.map_data import save_sample_latents
 from difflm.runs import Run
 from pages.shared.models import model
 from pages.shared.picker import is_demo
+from pages.shared.states import figures
 from pages.shared.words import DUPLICATES, EXACT_COPIES, VALIDITY
 
 MAP_ROWS = 5_000
@@ -41,6 +43,10 @@ def generate(
     bar = st.progress(0.0, text="Loading the model …")
     preview = st.empty()
     drawn, started = 0.0, time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        bar.progress(min(1.0, done / of), text=f"{done:,} of {of:,} rows")
+
     with model(run) as lm:
         stream = lm.stream(
             count,
@@ -48,12 +54,12 @@ def generate(
             seed=seed,
             prior=prior,
             temperature=temperature,
-            on_progress=lambda done, of: bar.progress(min(1.0, done / of), text=f"{done:,} of {of:,} rows"),
+            on_progress=told,
         )
         for chunk in stream:
             chunks.append(chunk)
             if time.monotonic() - drawn > 0.7:
-                preview.dataframe(chunk.tail(8), hide_index=True)
+                preview.dataframe(pd.DataFrame(chunk.tail(8).to_dict("list")), hide_index=True)
                 drawn = time.monotonic()
     bar.empty()
     preview.empty()
@@ -67,7 +73,7 @@ def generate(
     if keep and not is_demo(run) and latents:
         _keep(run, rows, np.concatenate(latents), seed)
     real = pd.read_parquet(Path(run.path) / "data" / "train.parquet")
-    return Generated(rows, tally, seed, int(rows.duplicated().sum()), _copies(rows, real), where)
+    return Generated(rows, tally, seed, int(rows.duplicated().sum()), copies(rows, real), where)
 
 
 def _keep(run: Run, rows: pd.DataFrame, latents: np.ndarray, seed: int) -> None:
@@ -76,28 +82,17 @@ def _keep(run: Run, rows: pd.DataFrame, latents: np.ndarray, seed: int) -> None:
     rows.to_parquet(Path(run.path) / "samples" / f"{name}.parquet", index=False)
 
 
-def _copies(rows: pd.DataFrame, real: pd.DataFrame) -> int:
-    """Generated rows that equal a training row in every cell."""
-    names = [name for name in rows.columns if name in real.columns]
-    a, b = (pd.util.hash_pandas_object(f[names].astype("string"), index=False) for f in (rows, real))
-    return int(a.isin(set(b)).sum())
-
-
 def summary(made: Generated, run: Run) -> None:
     """Figures of a generation, and what was rejected."""
     tally, count = made.tally, len(made.rows)
     attempts = max(int(tally.get("attempts", count)), 1)
-    figures = st.columns(4)
-    figures[0].metric(
-        "Rows",
-        f"{count:,}",
-        help=f"In {tally['wall']:.1f} s, {count / max(tally['wall'], 1e-3):,.0f} rows a second.",
+    speed = f"In {tally['wall']:.1f} s, {count / max(tally['wall'], 1e-3):,.0f} rows a second."
+    figures(
+        ("Rows", f"{count:,}", speed),
+        ("Valid at the first try", f"{int(tally.get('valid', count)) / attempts:.1%}", VALIDITY),
+        ("Repeated rows", f"{made.duplicates:,}", DUPLICATES),
+        ("Equal to a real row", f"{made.copies:,}", EXACT_COPIES),
     )
-    figures[1].metric(
-        "Valid at the first try", f"{int(tally.get('valid', count)) / attempts:.1%}", help=VALIDITY
-    )
-    figures[2].metric("Repeated rows", f"{made.duplicates:,}", help=DUPLICATES)
-    figures[3].metric("Equal to a real row", f"{made.copies:,}", help=EXACT_COPIES)
     if made.where:
         st.caption(
             "Conditions: " + "; ".join(f"{name} {_words(value)}" for name, value in made.where.items())

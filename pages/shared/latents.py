@@ -37,3 +37,10 @@ def latents_of(run: Run) -> Latents:
 def map_of(run: Run, method: str = "pca") -> MapData | None:
     """The map by a method; None while its projection has not been computed."""
     return _map(str(run.path), method, int(run.config.get("seed", 0)), stamp(run))
+
+
+def pca_map(run: Run) -> MapData:
+    """The map by PCA, which is always there."""
+    data = map_of(run, "pca")
+    assert data is not None
+    return data

@@ -72,8 +72,8 @@ def _points(
     size: float,
     style: dict[str, Any],
 ) -> None:
-    rows = np.flatnonzero(mask)
-    if not len(rows):
+    rows = [int(row) for row in np.flatnonzero(mask)]
+    if not rows:
         return
     symbols = np.where(data.kind[rows] == "synthetic", "diamond", "circle")
     figure.add_scattergl(
@@ -91,7 +91,8 @@ def _points(
 
 
 def _finish(figure: go.Figure) -> go.Figure:
-    figure.update_layout(legend={"itemsizing": "constant"})
+    bar = {"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": "#8A94A0", "activecolor": "#2A8CC7"}
+    figure.update_layout(legend={"itemsizing": "constant"}, modebar=bar)
     figure.update_xaxes(visible=False)
     return figure.update_yaxes(visible=False)
 
@@ -133,6 +134,7 @@ def path(figure: go.Figure, xy: np.ndarray, palette: Palette, name: str = "path"
         mode="lines+markers",
         name=name,
         hoverinfo="skip",
+        showlegend=False,
         line={"color": palette.text, "width": 2},
         marker={"size": 8, "color": palette.text},
     )

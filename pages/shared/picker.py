@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -12,7 +13,8 @@ from difflm.runs import Run, list_runs, runs_root
 from pages.shared.session import choose_run, demo_path
 from pages.shared.states import empty
 
-BADGES = {
+Color = Literal["red", "orange", "blue", "green", "gray"]
+BADGES: dict[str, tuple[Color, str, str]] = {
     "queued": ("gray", ":material/hourglass_empty:", "waiting for its turn"),
     "running": ("blue", ":material/play_circle:", "training"),
     "stopping": ("orange", ":material/pending:", "stopping"),

@@ -10,10 +10,11 @@ import streamlit as st
 from difflm.differences import changed
 from difflm.report import Report
 from pages.shared.palette import Palette
+from pages.shared.states import figures
 from pages.shared.tables import marked
-from pages.shared.words import ACTIVE, KL
+from pages.shared.words import ACTIVE, KL, RECONSTRUCTED
 
-GOALS = {"max": "higher is better", "min": "lower is better", "target": "the nearer the better"}
+GOALS = {"max": "higher", "min": "lower"}
 
 
 def latent_use(report: Report) -> None:
@@ -23,19 +24,12 @@ def latent_use(report: Report) -> None:
     if not known:
         st.warning(" ".join(report.latent_lines()), icon=":material/warning:")
         return
-    figures = st.columns(3)
-    rebuilt = known.get("reconstruction")
-    figures[0].metric(
-        "Unseen cells rebuilt exactly",
-        "–" if rebuilt is None else f"{rebuilt:.1%}",
-        help="Share of cells of unseen rows that come back from their latent alone (reconstruction).",
-    )
-    figures[1].metric(
-        "Information", "–" if known.get("kl") is None else f"{known['kl']:.1f} nats a row", help=KL
-    )
+    rebuilt, kl, active = (known.get(name) for name in ("reconstruction", "kl", "active"))
     of = f" of {known['dimensions']}" if known.get("dimensions") else ""
-    figures[2].metric(
-        "Dimensions in use", "–" if known.get("active") is None else f"{known['active']}{of}", help=ACTIVE
+    figures(
+        ("Cells rebuilt exactly", "–" if rebuilt is None else f"{rebuilt:.1%}", RECONSTRUCTED),
+        ("Information", "–" if kl is None else f"{kl:.1f} nats a row", KL),
+        ("Dimensions in use", "–" if active is None else f"{active}{of}", ACTIVE),
     )
     per_column = known.get("per_column") or {}
     if per_column:
@@ -65,7 +59,7 @@ def scorecard(report: Report) -> None:
             {
                 "score": figure.label,
                 **{row.label: report.cell(figure, row) for row in report.rows},
-                "good is": _goal(figure),
+                "better is": _goal(figure),
                 "meaning": figure.meaning,
             }
             for figure in report.figures
@@ -89,8 +83,9 @@ def scorecard(report: Report) -> None:
 
 
 def _goal(figure: Any) -> str:
-    best = "" if figure.best is None else f", best {figure.best:g}"
-    return GOALS[figure.goal] + best
+    if figure.goal == "target":
+        return "near the unseen real rows" if figure.best is None else f"near {figure.best:g}"
+    return GOALS[figure.goal] + ("" if figure.best is None else f", best {figure.best:g}")
 
 
 def closest_pairs(report: Report, palette: Palette) -> None:

@@ -57,3 +57,10 @@ def next_steps(*links: tuple[str, str, str]) -> None:
         st.markdown("**Next**", width="content")
         for page, label, icon in links:
             st.page_link(f"pages/{page}.py", label=label, icon=icon)
+
+
+def figures(*entries: tuple[str, str, str]) -> None:
+    """A line of (label, value, tooltip) that wraps on a phone."""
+    with st.container(horizontal=True, gap="large"):
+        for name, value, text in entries:
+            st.metric(name, value, help=text or None, width=190)

@@ -14,16 +14,21 @@ from pages.shared.palette import Palette
 def marked(frame: pd.DataFrame, changes: pd.DataFrame, palette: Palette) -> Any:
     """A Styler that gives changed cells a background and bold text."""
     style = f"background-color: {palette.changed}; font-weight: 600"
-    return frame.style.apply(
-        lambda _: pd.DataFrame(
-            {
-                name: changes[name].map({True: style, False: ""}) if name in changes else ""
-                for name in frame.columns
-            },
-            index=frame.index,
-        ),
-        axis=None,
-    ).format(precision=6, na_rep="–", thousands=None)
+
+    def styles(table: pd.DataFrame) -> pd.DataFrame:
+        marks = {n: changes[n].map({True: style, False: ""}) if n in changes else "" for n in table.columns}
+        return pd.DataFrame(marks, index=table.index)
+
+    floats: dict[Any, Any] = {
+        name: _short for name in frame.columns if pd.api.types.is_float_dtype(frame[name])
+    }
+    return frame.style.apply(styles, axis=None).format(floats, na_rep="–")
+
+
+def _short(cell: object) -> str:
+    """Up to ten digits, no trailing zeros; no exponent for everyday sizes."""
+    value = float(str(cell))
+    return f"{value:.10f}".rstrip("0").rstrip(".") if 1e-4 < abs(value) < 1e5 else f"{value:.10g}"
 
 
 def downloads(frame: pd.DataFrame, name: str) -> None:

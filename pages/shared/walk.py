@@ -13,7 +13,7 @@ from difflm.differences import changed_along
 from difflm.latent_ops import interpolate, nearest
 from difflm.map_data import Latents, place
 from difflm.runs import Run
-from pages.shared.latents import map_of, stamp
+from pages.shared.latents import pca_map, stamp
 from pages.shared.models import model
 
 
@@ -69,6 +69,6 @@ def _walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str, sta
         float(np.mean(good)),
         distance[:, 0],
         float(np.median(between[:, -1])),
-        place(latents, map_of(run, "pca"), z),
+        place(latents, pca_map(run), z),
         good,
     )

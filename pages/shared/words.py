@@ -50,3 +50,4 @@ FINGERPRINT = "A checksum of content and split: the same data and split always h
 SPLIT = "80 % of the rows to learn from, 10 % to decide when to stop, 10 % never shown, for the final scores."
 SEED = "The same seed with the same settings gives the same rows."
 TARGET = "The column that scores try to predict, to see whether synthetic rows are useful for learning."
+RECONSTRUCTED = "Share of the cells of unseen rows that come back from their latent alone (reconstruction)."

@@ -1,0 +1,141 @@
+"""The whole chain by clicks in Chromium: upload, train, watch, map, two points, generate, compare, download."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.browser.server import app, browser, chromium, settle
+from tests.fakes import fake_run, table
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine"),
+]
+
+POINT = """([trace, index]) => {
+  const plot = document.querySelector('.js-plotly-plot'), data = plot._fullData[trace];
+  const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
+  return [box.left + xaxis._offset + xaxis.d2p(data.x[index]), box.top + yaxis._offset + yaxis.d2p(data.y[index])];
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Any]]:
+    """Address of a running app, its folder, and a browser."""
+    folder = tmp_path_factory.mktemp("app")
+    fake_run(folder / "demo-gapminder")
+    env = {"DIFFLM_RUNS": str(folder / "runs"), "DIFFLM_DEMO": str(folder / "demo-gapminder")}
+    with app(env, log=folder / "app.log") as url, browser() as chrome:
+        yield url, folder, chrome
+
+
+def open_page(site: tuple[str, Path, Any], path: str = "") -> Any:
+    context = site[2].new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{site[0]}/{path}")
+    page.get_by_role("heading", level=1).wait_for()
+    return page
+
+
+def click_point(page: Any, index: int, trace: int = 0) -> None:
+    """Click the point of a map; hovering first, as a hand would."""
+    page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
+    settle(page, 1_000)
+    x, y = page.evaluate(POINT, [trace, index])
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y, steps=4)
+    page.wait_for_timeout(300)
+    page.mouse.click(x, y)
+    settle(page)
+
+
+def test_home_paints_within_two_seconds(site: tuple[str, Path, Any]) -> None:
+    open_page(site).close()
+    page = site[2].new_page()
+    start = time.monotonic()
+    page.goto(site[0])
+    page.get_by_role("heading", level=1).wait_for()
+    assert time.monotonic() - start < 2.0
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("data", "Data"),
+        ("train", "Train"),
+        ("runs", "Runs"),
+        ("latent_map", "Latent map"),
+        ("interpolate", "Interpolate"),
+        ("generate", "Generate"),
+        ("compare", "Compare"),
+    ],
+)
+def test_cold_deep_links_work(site: tuple[str, Path, Any], path: str, title: str) -> None:
+    page = open_page(site, f"{path}?run=demo-gapminder")
+    assert page.get_by_role("heading", level=1).inner_text() == title
+    settle(page)
+    assert page.get_by_test_id("stException").count() == 0
+    assert "run=demo-gapminder" in page.url
+    page.close()
+
+
+def test_chain(site: tuple[str, Path, Any], tmp_path: Path) -> None:
+    file = tmp_path / "animals.csv"
+    table(400).to_csv(file, index=False)
+    page = open_page(site)
+    page.get_by_role("button", name="Use my data").click()
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_text("What the model reads").wait_for()
+    page.get_by_role("button", name="Use this table").click()
+
+    page.get_by_text("Advanced: every setting").click()
+    limit = page.get_by_label("time limit")
+    limit.fill("0.3")
+    limit.press("Enter")
+    settle(page)
+    assert page.get_by_text("0.3 min").first.is_visible()
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("2 · Latent space").wait_for(timeout=120_000)
+    assert "run=animals" in page.url
+    page.reload()
+    page.get_by_role("link", name="See the map").wait_for(timeout=180_000)
+    page.get_by_role("link", name="See the map").click()
+
+    page.get_by_text("Click a point to see its row").wait_for()
+    click_point(page, 10)
+    page.get_by_role("heading", name="Real row 10").wait_for()
+    page.get_by_text("Nearest real rows").wait_for()
+
+    page.get_by_role("link", name="Walk between two rows").click()
+    page.get_by_text("Click two points on the map").wait_for()
+    click_point(page, 10)
+    click_point(page, 200)
+    page.get_by_text("The way, row by row").wait_for()
+    assert page.get_by_label("A: real row number").input_value() == "10"
+    assert page.get_by_label("B: real row number").input_value() == "200"
+
+    page.get_by_role("link", name="Generate rows").click()
+    page.get_by_role("button", name="Generate", exact=True).click()
+    page.get_by_text("Valid at the first try").wait_for()
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    made = pd.read_csv(download.value.path())
+    assert len(made) == 1_000 and list(made.columns) == list(table(1).columns)
+
+    page.get_by_role("link", name="Compare with the real rows").click()
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.get_by_text("Columns, worst first").wait_for(timeout=240_000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report as one HTML page").click()
+    assert "<html" in Path(download.value.path()).read_text()[:500]
+    page.close()
