@@ -115,7 +115,7 @@ def _excel(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
                 )
         with pd.ExcelFile(io.BytesIO(data), engine="openpyxl") as book:
             titles = [str(title) for title in book.sheet_names]
-            frame = book.parse(titles[0], keep_default_na=False, na_values=[""])
+            frame = pd.read_excel(book, sheet_name=0, keep_default_na=False, na_values=[""])
     except DataError:
         raise
     except Exception as error:  # openpyxl raises whatever its XML parser meets
