@@ -189,8 +189,8 @@ def decimals_of(values: NDArray[np.float64], most: int = 15) -> tuple[int, bool]
     if 0 < largest < 1e-6:
         most = min(300, 15 - int(np.floor(np.log10(largest))))
     for places in range(most + 1):
-        scaled = np.abs(remaining) < EXACT / 10.0**places
-        remaining = remaining[scaled & (np.round(remaining, places) != remaining)]
+        remaining = remaining[np.abs(remaining) < EXACT / 10.0**places]
+        remaining = remaining[np.round(remaining, places) != remaining]
         if not len(remaining):
             return places, False
     return most, True

@@ -168,7 +168,8 @@ def _fitted(column: Column, cells: pd.Series) -> Column:
 def _written(values: NDArray[np.float64], places: int) -> NDArray[np.bool_]:
     """(n,) values that `places` decimals write exactly."""
     beyond = np.abs(values) >= 2.0**53 / 10.0**places
-    return beyond | (np.round(values, places) == values)
+    near = np.where(beyond, 0.0, values)
+    return beyond | (np.round(near, places) == near)
 
 
 def _kind(name: object, kind: object) -> Kind:

@@ -120,6 +120,16 @@ def test_blanks_after_separators_are_not_part_of_the_cells() -> None:
     assert frame.to_dict("list") == {"age": [39, 50], "job": ["clerk", "smith"]}
 
 
+def test_line_ends_and_separators_at_the_end() -> None:
+    for text in ("a,b\r\n1,2\r\n3,4\r\n", "a,b\r1,2\r3,4", "a,b,\n1,2,\n3,4,\n", "a,b\n\n1,2\n\n3,4"):
+        assert read_text(text).to_dict("list") == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_cells_of_200_kilobytes() -> None:
+    frame = read_text(f'a,b\n1,"{"x, " * 70_000}"\n2,y\n')
+    assert frame["b"].str.len().tolist() == [210_000, 1]
+
+
 def test_duplicate_and_empty_column_names_are_renamed() -> None:
     frame = read_text("a,a,\n1,2,3\n4,5,6\n")
     assert list(frame) == ["a", "a_2", "column_3"]
@@ -139,6 +149,10 @@ def test_duplicate_and_empty_column_names_are_renamed() -> None:
 def test_json_shapes(value: Any) -> None:
     frame = read_text(json.dumps(value), "t.json")
     assert frame.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_broken_characters_in_json_are_replaced() -> None:
+    assert read_text('[{"a": "\\ud800x"}, {"a": "\\ud83d\\ude00"}]', "t.json")["a"].tolist() == ["?x", "😀"]
 
 
 def test_nested_json_becomes_text_with_a_note() -> None:
@@ -176,6 +190,9 @@ def _zip(**members: bytes) -> bytes:
         ("t.csv", b"a,b,c\n", "only a header line"),
         ("t.csv", b"a,b\n1,2\n3\n", "2 cells in every line of t.csv, but got 1 in line 3"),
         ("t.csv", b"a,b\n1,2,3\n", "2 cells in every line"),
+        ("t.csv", b"a report\na,b\n1,2\n3,4\n", "2 column names in the first line"),
+        ("t.csv", b'a,b\n"open,1\n2,3\n', "2 cells in every line"),
+        ("t.csv", b"<html>", "only a header line"),
         ("t.csv", b"\x00\x01\x02\x00", "binary content"),
         ("t.csv", b"\xff\xfea", "utf-16"),
         ("t.parquet", _parquet()[:-20], "whole Parquet file"),

@@ -6,9 +6,12 @@ and 20-digit codes stay what they are.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import itertools
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pandas as pd
@@ -24,6 +27,7 @@ MAX_CELL = 1_000_000
 _SEPARATORS = (",", ";", "\t", "|")
 _NO_SEPARATOR = "\x1f"
 _SAMPLE_BYTES = 256 * 1024
+_HEAD_BYTES = 8 * 1024**2
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?inf(inity)?\s*", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"\s*[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*")
@@ -61,8 +65,10 @@ def decode(data: bytes, name: str) -> Text:
 def read_delimited(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     """A table from text with one header line, and notes on what was assumed."""
     text, note = decode(data, name)
-    separator = find_separator(text[:_SAMPLE_BYTES], name)
     notes = [note] if note else []
+    if "\n" not in text:
+        text = text.replace("\r", "\n") + "\n"
+    separator = find_separator(text[:_SAMPLE_BYTES])
     table = _cells(text.encode("utf-8", errors="replace"), separator, name)
     header = [str(column[0].as_py() or "").strip() for column in table.columns]
     if _headerless(table):
@@ -73,6 +79,8 @@ def read_delimited(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     if not table.num_rows:
         raise DataError("rows below the header line", f"only a header line in {name}", "add rows")
     series = []
+    if not header[-1] and table.num_columns > 1 and table.column(-1).null_count == table.num_rows:
+        header, table = header[:-1], table.remove_column(table.num_columns - 1)
     for title, column in zip(header, table.columns, strict=True):
         made, remark = _typed(column.combine_chunks(), separator != ",")
         series.append(made)
@@ -82,21 +90,34 @@ def read_delimited(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     return frame, notes
 
 
-def find_separator(sample: str, name: str) -> str:
+def find_separator(sample: str) -> str:
     """The separator that cuts the first lines into most cells, equally many in each."""
-    best, score = _NO_SEPARATOR, 0.0
+    best, score, below = _NO_SEPARATOR, 0.0, 1
     for separator in _SEPARATORS:
-        try:
-            rows = [row for row in csv.reader(io.StringIO(sample), delimiter=separator) if row][:200]
-        except csv.Error:
-            continue
+        rows = list(itertools.islice(_rows(sample, separator), 200))
         rows = rows[:-1] if len(rows) > 2 else rows
         if not rows or len(rows[0]) < 2:
+            cut = {len(row) for row in rows[1:]}
+            if len(rows) > 2 and len(cut) == 1:
+                below = max(below, *cut)
             continue
         agree = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
         if agree * (1 + len(rows[0]) / 1000) > score:
             best, score = separator, agree * (1 + len(rows[0]) / 1000)
+    if best == _NO_SEPARATOR and below > 1:
+        raise DataError(
+            f"{below} column names in the first line, as many as cells below",
+            "1",
+            "remove title lines, or quote cells that hold the separator",
+        )
     return best
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    """The first lines as cells; ends early at what the csv module cannot read."""
+    csv.field_size_limit(max(csv.field_size_limit(), _HEAD_BYTES))
+    with contextlib.suppress(csv.Error):
+        yield from (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
 
 
 def _cells(data: bytes, separator: str, name: str, exact: bool = False) -> pa.Table:
@@ -107,16 +128,8 @@ def _cells(data: bytes, separator: str, name: str, exact: bool = False) -> pa.Ta
         bad.append(row)
         return "error"
 
-    first = next(
-        (
-            r
-            for r in csv.reader(
-                io.StringIO(data[: 4 * 1024**2].decode("utf-8", "ignore")), delimiter=separator
-            )
-            if r
-        ),
-        [],
-    )
+    head = data[:_HEAD_BYTES].decode("utf-8", errors="ignore")
+    first = next(_rows(head, separator), [])
     types = {f"f{i}": pa.string() for i in range(len(first))}
     try:
         return arrow_csv.read_csv(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from difflm.schema import unique_names
 
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 2_000
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _RECORD_KEYS = ("data", "rows", "records", "items", "results", "values")
 _JSON_TABLE = "a JSON list of objects, a dict of columns, or an object with such a list under `data`"
 
@@ -140,6 +142,8 @@ def _json(data: bytes, name: str, suffix: str) -> tuple[pd.DataFrame, list[str]]
             ) from error
     except RecursionError as error:
         raise DataError(_JSON_TABLE, f"values nested too deep in {name}", "flatten it") from error
+    if _SURROGATE.search(text):
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     frame = _json_table(value)
     if frame is None:
         raise DataError(_JSON_TABLE, f"{type(value).__name__} of another shape in {name}", "rewrite it so")
