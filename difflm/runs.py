@@ -153,6 +153,8 @@ class Run:
             new = replace(old, **changes)
             new = replace(new, progress=min(1.0, max(0.0, float(new.progress))))
             disk.write_json(self.path / "status.json", {"format": FORMAT, **asdict(new)})
+        if state not in ACTIVE:
+            self.clear_stop()
 
     def hand_over(self, pid: int) -> None:
         """Let a child sign for the run, unless it has done so already."""

@@ -130,6 +130,9 @@ def test_stop_shows_until_it_is_cleared(run: Run) -> None:
     assert run.status.state == "stopping"
     run.clear_stop()
     assert run.status.state == "running"
+    run.request_stop()
+    run.write_status(state="stopped")
+    assert not run.stop_requested(), "the next training must not end at once"
 
 
 def test_a_child_signs_for_the_run_once(run: Run) -> None:
