@@ -16,21 +16,28 @@ import numpy as np
 RADIX = 100
 MAX_DIGITS = 2
 REPEATING = 0.5
+ROWS_FOR_DIGITS = 50
 
 
 class IntegerCode:
     """Code of integers in [edges[0], edges[-1]), or of the ranks of known `values` in the same way.
 
-    A bin wider than RADIX ** MAX_DIGITS keeps its first digits as tokens; the rest is spread evenly
-    (`tail` > 1), because below a ten-thousandth of a bin there is nothing left to learn.
+    A bin keeps at most `most_digits` digits as tokens; what is below them is spread evenly (`tail` > 1):
+    there is nothing left to learn below a ten-thousandth of a bin, nor inside bins of a few rows, where
+    digits would only be memorised.
     """
 
-    def __init__(self, edges: np.ndarray, values: np.ndarray | None = None) -> None:
+    def __init__(
+        self, edges: np.ndarray, values: np.ndarray | None = None, most_digits: int = MAX_DIGITS
+    ) -> None:
+        self.most_digits = most_digits
         self.edges = np.asarray(edges, dtype=np.int64)
         self.values = None if values is None else np.asarray(values, dtype=np.int64)
         widths = np.diff(self.edges)
         places = np.ceil(np.log10(np.maximum(widths, 1)) - 1e-12).astype(np.int64)
-        self.tail = 10 ** np.maximum(places - 2 * MAX_DIGITS, 0)
+        self.tail = 10 ** np.maximum(places - 2 * most_digits, 0)
+        if most_digits == 0:
+            self.tail = np.maximum(widths, 1)
         self.span = -(-widths // self.tail)
         self.digits = _digits_for(int(self.span.max()))
 
@@ -52,7 +59,8 @@ class IntegerCode:
         light = counts < counts.sum() / allowed
         if light.sum() <= REPEATING * counts[light].sum():
             return cls(_edges(np.arange(len(values)), counts, allowed, rounded=False), values)
-        return cls(_edges(values, counts, allowed, rounded=True))
+        enough = counts.sum() >= ROWS_FOR_DIGITS * allowed
+        return cls(_edges(values, counts, allowed, rounded=True), most_digits=MAX_DIGITS if enough else 0)
 
     def encode(self, k: np.ndarray) -> np.ndarray:
         """Tokens (n, 1 + m) of integers (n,); values outside the code go to the nearest it has."""
@@ -81,12 +89,16 @@ class IntegerCode:
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         values = None if self.values is None else self.values.tolist()
-        return {"edges": self.edges.tolist(), "values": values}
+        return {"edges": self.edges.tolist(), "values": values, "most_digits": self.most_digits}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> IntegerCode:
         """The code of `to_dict`."""
-        return cls(np.array(data["edges"]), None if data["values"] is None else np.array(data["values"]))
+        return cls(
+            np.array(data["edges"]),
+            None if data["values"] is None else np.array(data["values"]),
+            data["most_digits"],
+        )
 
 
 def _digits_for(span: int) -> int:
