@@ -19,11 +19,15 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine"),
 ]
 
-POINT = """([trace, index]) => {
-  const plot = document.querySelector('.js-plotly-plot'), data = plot._fullData[trace];
-  const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.d2p(data.x[index]), box.top + yaxis._offset + yaxis.d2p(data.y[index])];
+ALONE = """(rank) => {
+  const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
+  const {xaxis, yaxis} = plot._fullLayout, points = [];
+  plot._fullData.filter(t => t.type === 'scattergl').forEach(t => t.customdata.forEach((id, i) => points.push(
+    [String(id[0]), box.left + xaxis._offset + xaxis.d2p(t.x[i]), box.top + yaxis._offset + yaxis.d2p(t.y[i])])));
+  const gap = p => Math.min(...points.map(q => q === p ? 1e9 : Math.hypot(p[1] - q[1], p[2] - q[2])));
+  return points.filter(p => p[0][0] === 'r').map(p => [gap(p), p]).sort((a, b) => b[0] - a[0])[rank][1];
 }"""
+"""Id and place on the screen of the real point that is the rank-th farthest from all others."""
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +49,17 @@ def open_page(site: tuple[str, Path, Any], path: str = "") -> Any:
     return page
 
 
-def click_point(page: Any, index: int, trace: int = 0) -> None:
-    """Click the point of a map; hovering first, as a hand would."""
+def click_point(page: Any, rank: int) -> int:
+    """Click a real point that stands alone, as a hand would; its row number."""
     page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
     settle(page, 1_000)
-    x, y = page.evaluate(POINT, [trace, index])
+    identifier, x, y = page.evaluate(ALONE, rank)
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y, steps=4)
     page.wait_for_timeout(300)
     page.mouse.click(x, y)
     settle(page)
+    return int(identifier[1:])
 
 
 def test_home_paints_within_two_seconds(site: tuple[str, Path, Any]) -> None:
@@ -98,7 +103,7 @@ def test_chain(site: tuple[str, Path, Any], tmp_path: Path) -> None:
     page.get_by_role("button", name="Use this table").click()
 
     page.get_by_text("Advanced: every setting").click()
-    limit = page.get_by_label("time limit")
+    limit = page.get_by_role("spinbutton", name="time limit")
     limit.fill("0.3")
     limit.press("Enter")
     settle(page)
@@ -111,24 +116,23 @@ def test_chain(site: tuple[str, Path, Any], tmp_path: Path) -> None:
     page.get_by_role("link", name="See the map").click()
 
     page.get_by_text("Click a point to see its row").wait_for()
-    click_point(page, 10)
-    page.get_by_role("heading", name="Real row 10").wait_for()
+    row = click_point(page, 0)
+    page.get_by_role("heading", name=f"Real row {row}").wait_for()
     page.get_by_text("Nearest real rows").wait_for()
 
     page.get_by_role("link", name="Walk between two rows").click()
     page.get_by_text("Click two points on the map").wait_for()
-    click_point(page, 10)
-    click_point(page, 200)
+    a, b = click_point(page, 0), click_point(page, 1)
     page.get_by_text("The way, row by row").wait_for()
-    assert page.get_by_label("A: real row number").input_value() == "10"
-    assert page.get_by_label("B: real row number").input_value() == "200"
+    assert page.get_by_role("spinbutton", name="A: real row number").input_value() == str(a)
+    assert page.get_by_role("spinbutton", name="B: real row number").input_value() == str(b)
 
     page.get_by_role("link", name="Generate rows").click()
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text("Valid at the first try").wait_for()
     settle(page)
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="CSV", exact=True).click()
     made = pd.read_csv(download.value.path())
     assert len(made) == 1_000 and list(made.columns) == list(table(1).columns)
 
