@@ -142,14 +142,14 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     use = latent_use(model, dataset.validation)
     write_json(run.path / "vae" / "latent.json", use)
     shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
-    z = shown.attrs.pop("latents")
+    # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.
+    del shown.attrs["latents"]
+    z = torch.from_numpy(model.encode(shown))
     tally = shown.attrs.pop("generation")
     shown.to_parquet(run.directory("samples") / "first.parquet", index=False)
     write_json(run.path / "samples" / "first.json", tally)
-    save_file({"mu": torch.from_numpy(z)}, run.directory("latents") / "sample-first.safetensors")
-    cached(
-        run.directory("latents"), torch.cat([mu, torch.from_numpy(z)]).numpy(), "pca", artifact.config.seed
-    )
+    save_file({"mu": z}, run.directory("latents") / "sample-first.safetensors")
+    cached(run.directory("latents"), torch.cat([mu, z]).numpy(), "pca", artifact.config.seed)
     state = "stopped" if trained.stopped else "done"
     if state == "done":
         for file in run.directory("state").iterdir():
