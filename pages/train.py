@@ -33,7 +33,7 @@ runs = {run.name: run for run in all_runs()}
 chosen = st.query_params.get("run")
 active = [name for name, run in runs.items() if run.status.state in ACTIVE]
 if "train-view" not in st.session_state:
-    watching = chosen in active or ("data" not in st.session_state and bool(active))
+    watching = chosen in active or (current() is None and (chosen in runs or bool(active)))
     st.session_state["train-view"] = WATCH if watching and "clone" not in st.session_state else NEW
 view = st.segmented_control(
     "View", [NEW, WATCH], required=True, key="train-view", label_visibility="collapsed"
@@ -85,7 +85,7 @@ preset = st.radio(
     format_func=lambda name: f"{PRESET_WORDS.get(name, name)} (up to {PRESETS[name]['time_limit']:g} min)",
 )
 with st.expander("Advanced: every setting", icon=":material/tune:"), shown():
-    changes = settings_form(preset, clone.get("overrides"))
+    changes = settings_form(preset, clone.get("overrides"), clone.get("name", ""))
 with shown():
     config = Config.from_preset(preset, changes)
 cost = estimate(config, data.rows, len(data.columns))

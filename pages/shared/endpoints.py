@@ -49,7 +49,7 @@ def choose_endpoints(run: Run, latents: Latents) -> Ends:
     ends, last = Ends(run.name), len(latents.real) - 1
     for letter, current in (("a", ends.a), ("b", ends.b)):
         key = f"row-{letter}-{run.name}"
-        st.session_state.setdefault(key, None)
+        st.session_state.setdefault(key, None if current is None else int(current[1:]))
         name = letter.upper()
         drawn = current is not None and current[0] == "s"
         largest = len(latents.synthetic) - 1 if drawn else last

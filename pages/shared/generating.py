@@ -61,24 +61,24 @@ def generate(
             if time.monotonic() - drawn > 0.7:
                 preview.dataframe(pd.DataFrame(chunk.tail(8).to_dict("list")), hide_index=True)
                 drawn = time.monotonic()
+        if not chunks:
+            raise GenerationError("some rows", "none", "loosen the conditions")
+        tally = {**chunks[-1].attrs.get("generation", {}), "wall": time.monotonic() - started}
+        for chunk in chunks:
+            chunk.attrs = {}
+        rows = pd.concat(chunks, ignore_index=True)
+        if keep and not is_demo(run):
+            bar.progress(1.0, text="Placing them on the map …")
+            _keep(run, rows, lm.encode(rows.head(MAP_ROWS)), seed)
     bar.empty()
     preview.empty()
-    if not chunks:
-        raise GenerationError("some rows", "none", "loosen the conditions")
-    tally = {**chunks[-1].attrs.get("generation", {}), "wall": time.monotonic() - started}
-    latents = [chunk.attrs["latents"] for chunk in chunks if "latents" in chunk.attrs]
-    for chunk in chunks:
-        chunk.attrs = {}
-    rows = pd.concat(chunks, ignore_index=True)
-    if keep and not is_demo(run) and latents:
-        _keep(run, rows, np.concatenate(latents), seed)
     real = pd.read_parquet(Path(run.path) / "data" / "train.parquet")
     return Generated(rows, tally, seed, int(rows.duplicated().sum()), copies(rows, real), where)
 
 
 def _keep(run: Run, rows: pd.DataFrame, latents: np.ndarray, seed: int) -> None:
     name = f"app-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
-    save_sample_latents(Path(run.path), name, latents[:MAP_ROWS])
+    save_sample_latents(Path(run.path), name, latents)
     rows.to_parquet(Path(run.path) / "samples" / f"{name}.parquet", index=False)
 
 

@@ -75,7 +75,7 @@ def _points(
     rows = [int(row) for row in np.flatnonzero(mask)]
     if not rows:
         return
-    symbols = np.where(data.kind[rows] == "synthetic", "diamond", "circle")
+    symbols = np.where(data.kind[rows] == "synthetic", "diamond-open", "circle")
     figure.add_scattergl(
         x=data.points[rows, 0],
         y=data.points[rows, 1],

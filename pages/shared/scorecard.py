@@ -71,7 +71,7 @@ def scorecard(report: Report) -> None:
         height="content",
         alt="Scores with their references",
         column_config={
-            "score": st.column_config.TextColumn("Score", pinned=True),
+            "score": st.column_config.TextColumn("Score", pinned=True, width="medium"),
             "meaning": st.column_config.TextColumn("Meaning", width="large"),
         },
     )

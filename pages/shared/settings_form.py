@@ -30,8 +30,8 @@ def preset_values(preset: str) -> dict[str, Any]:
     return {setting.key: _get(config, setting.key) for setting in settings()}
 
 
-def settings_form(preset: str, start: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Draw all settings; return those that differ from the preset, by dotted key."""
+def settings_form(preset: str, start: dict[str, Any] | None = None, origin: str = "") -> dict[str, Any]:
+    """Draw all settings, first as in `start` (settings of the run `origin`); those that differ from the preset."""
     values = preset_values(preset)
     changed: dict[str, Any] = {}
     sections: dict[str, list[Setting]] = {}
@@ -45,7 +45,7 @@ def settings_form(preset: str, start: dict[str, Any] | None = None) -> dict[str,
             with columns[number % 3]:
                 default = values[setting.key]
                 value = _field(
-                    setting, (start or {}).get(setting.key, default), f"set-{preset}-{setting.key}"
+                    setting, (start or {}).get(setting.key, default), f"set{origin}-{preset}-{setting.key}"
                 )
                 if value != default:
                     changed[setting.key] = value
