@@ -133,6 +133,12 @@ class VAEStageConfig(Section):
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay")
     word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of decoder input tokens hidden")
+    dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Dropout in the compact models; empty: 0.2 for short tables, 0 from 10,000 rows on",
+    )
     noise_share: float = Field(
         0.5, ge=0, le=1, description="Share of records whose z is noised (robust decoder)"
     )

@@ -1,0 +1,1 @@
+"""Diffusion over latents in the EDM form, part by part."""

@@ -53,7 +53,7 @@ class IntegerCode:
         Columns whose values come again and again are coded by the rank of the value, so that only
         known values are written: a rounded price or a ratio of small counts stays one."""
         values, counts = np.unique(np.asarray(k, dtype=np.int64), return_counts=True)
-        allowed = int(np.clip(counts.sum() // 8, 8, most))
+        allowed = int(np.clip(2 * counts.sum() ** 0.5, 8, most))
         if len(values) <= allowed:
             return cls(np.arange(len(values) + 1), values)
         light = counts < counts.sum() / allowed

@@ -1,0 +1,1 @@
+"""The posterior, the schedules of beta, and the standardisation of latents."""

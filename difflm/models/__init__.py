@@ -1,0 +1,1 @@
+"""Encoders, injectors and decoders, and their composition."""

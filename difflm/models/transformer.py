@@ -19,6 +19,7 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, hidden: int | None = None) -> None:
         super().__init__()
         self.heads = heads
+        self.dropout = 0.0
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
@@ -46,8 +47,11 @@ class Block(nn.Module):
 
     def _close(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         b, t, d = x.shape
-        x = x + self.out(y.transpose(1, 2).reshape(b, t, d))
-        return x + self.down(F.relu(self.up(self.norm2(x))).square())
+        x = x + self._drop(self.out(y.transpose(1, 2).reshape(b, t, d)))
+        return x + self._drop(self.down(F.relu(self.up(self.norm2(x))).square()))
+
+    def _drop(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
 def attend(
@@ -66,6 +70,13 @@ def attend(
     elif mask is not None:
         scores = scores.view(b, h, t, s).masked_fill(~mask, -torch.inf).view(b * h, t, s)
     return torch.bmm(scores.softmax(dim=-1).to(v.dtype), v.reshape(b * h, s, size)).view(b, h, t, size)
+
+
+def set_dropout(model: nn.Module, share: float) -> None:
+    """Let every block of `model` drop `share` of its updates while it trains."""
+    for module in model.modules():
+        if isinstance(module, Block):
+            module.dropout = share
 
 
 def scale_residuals(blocks: nn.ModuleList) -> None:

@@ -1,0 +1,1 @@
+"""The three stages of training and the loop that they share."""

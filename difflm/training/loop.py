@@ -128,6 +128,7 @@ class Loop:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * schedule(self.progress, plan.warmup)
         generator = seeded(plan.seed, plan.stage, self.step, self.accelerator.process_index)
+        torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
         loss, logs = self.step_loss(self._batch(), self.progress, generator)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_([p for p in self.module.parameters() if p.grad is not None], 1.0)
