@@ -95,7 +95,7 @@ class FormatConfig(Section):
 class LMStageConfig(Section):
     """Stage 0: the compact LM learns the records, and to copy from its prefix."""
 
-    share: float = Field(0.15, ge=0, le=1, description="Share of the training budget spent here")
+    share: float = Field(0.05, ge=0, le=1, description="Share of the training budget spent here")
     epochs: float | None = Field(
         None, gt=0, description="Passes over the data; empty: planned from the time limit"
     )
@@ -133,11 +133,10 @@ class VAEStageConfig(Section):
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay")
     word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of decoder input tokens hidden")
-    dropout: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="Dropout in the compact models; empty: 0.2 for short tables, 0 from 10,000 rows on",
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the blocks of the compact models")
+    select: Literal["elbo", "reconstruction"] = Field(
+        "elbo",
+        description="Which weights are kept: best held-out ELBO (nothing memorised), or most cells exact",
     )
     noise_share: float = Field(
         0.5, ge=0, le=1, description="Share of records whose z is noised (robust decoder)"

@@ -59,8 +59,7 @@ def train_all(
     accelerator = Accelerator()
     model = build_model(config, codec).to(accelerator.device)
     batch, held = prepare(model, train), prepare(model, validation.iloc[:HELD_OUT])
-    dropout = config.vae.dropout
-    set_dropout(model, dropout if dropout is not None else dropout_for(len(train)))
+    set_dropout(model, config.vae.dropout)
     tokens = mean_tokens(batch)
     plans = make_plans(config, Size(len(train), tokens))
     stage = "lm"
@@ -81,11 +80,6 @@ def train_all(
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], latents[1], stage)
     return Trained(model.eval(), codec, prior, latents[0], latents[1], None)
-
-
-def dropout_for(rows: int) -> float:
-    """0.2 up to 2,000 rows, falling to none at 10,000: short tables are memorised otherwise."""
-    return 0.2 * min(1.0, max(0.0, (10_000 - rows) / 8_000))
 
 
 @torch.no_grad()

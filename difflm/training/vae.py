@@ -87,13 +87,17 @@ def train_vae(
         if kl_mean < COLLAPSE_NATS:
             text = f"the latent carries {kl_mean:.2f} nats: posterior collapse; lower beta.end"
             host.on_progress({"event": "warning", "stage": "vae", "text": text})
+        seen = look() if look else {}
+        score = rec.mean().item() + weight * max(kl_mean, floor)
+        if settings.select == "reconstruction" and "accuracy" in seen:
+            score = -seen["accuracy"]
         return {
             "reconstruction": rec.mean().item(),
             "kl": kl_mean,
             "beta": weight,
             "active": active_dimensions(kl),
-            **(look() if look else {}),
-            "score": rec.mean().item() + weight * max(kl_mean, floor),
+            **seen,
+            "score": score,
         }
 
     Loop(plan, model, len(next(iter(train.values()))), step_loss, evaluate, host, accelerator, beta).run()
