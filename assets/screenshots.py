@@ -9,27 +9,32 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.browser.clicks import click_point  # noqa: E402
 from tests.browser.server import app, browser, settle  # noqa: E402
 
 PAGES = ("", "data", "train", "runs", "latent_map", "interpolate", "generate", "compare")
 README = ("", "latent_map", "interpolate", "compare")
 
 
-def prepare(page: object, name: str) -> None:
+def prepare(page: Any, name: str) -> None:
     """Bring a page into the state that shows most of it."""
     if name == "interpolate":
-        page.get_by_role("button", name="Two random rows").click()  # type: ignore[attr-defined]
-        page.get_by_text("The way, row by row").wait_for(timeout=60_000)  # type: ignore[attr-defined]
+        page.get_by_role("button", name="Two random rows").click()
+        page.get_by_text("The way, row by row").wait_for(timeout=60_000)
+    if name == "latent_map":
+        click_point(page, 3)
+        page.get_by_text("Nearest real rows").wait_for(timeout=60_000)
     if name == "generate":
-        page.get_by_role("button", name="Generate", exact=True).click()  # type: ignore[attr-defined]
-        page.get_by_text("Valid at the first try").wait_for(timeout=60_000)  # type: ignore[attr-defined]
+        page.get_by_role("button", name="Generate", exact=True).click()
+        page.get_by_text("Valid at the first try").wait_for(timeout=60_000)
     if name == "data":
-        page.get_by_text("Built-in table", exact=True).first.click()  # type: ignore[attr-defined]
-        page.get_by_text("What the model reads").wait_for(timeout=60_000)  # type: ignore[attr-defined]
+        page.get_by_text("Built-in table", exact=True).first.click()
+        page.get_by_text("What the model reads").wait_for(timeout=60_000)
     settle(page, 1_500)
 
 

@@ -86,7 +86,7 @@ with shown():
 st.subheader("Split", anchor=False, help=SPLIT)
 figures(
     ("To learn from", f"{len(dataset.train):,} rows", "Training rows"),
-    ("To decide when to stop", f"{len(dataset.validation):,} rows", "Validation rows"),
+    ("To know when to stop", f"{len(dataset.validation):,} rows", "Validation rows"),
     ("For the final scores", f"{len(dataset.test):,} rows", "Test rows, never shown to the model"),
     ("Fingerprint", dataset.fingerprint[:8], FINGERPRINT),
 )

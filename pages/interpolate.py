@@ -80,7 +80,7 @@ near = "Distance in the latent to the nearest real row. Half of the real rows ha
 figures(
     ("Valid rows", f"{result.valid:.0%}", VALIDITY),
     ("Cells that change", f"{int(result.changes.to_numpy().sum())}", "Against the row before; marked below."),
-    ("Farthest from a real row", f"{result.distance.max():.2f}", f"{near} {result.typical:.2f}."),
+    ("Farthest from real", f"{result.distance.max():.2f}", f"{near} {result.typical:.2f}."),
 )
 st.dataframe(
     marked(result.table, result.table_changes, palette),
@@ -89,7 +89,8 @@ st.dataframe(
     alt="Decoded rows from A to B, changed cells marked",
 )
 st.caption(
-    "Cells that differ from the row before are marked. “to nearest real” is the distance in the latent."
+    "A and B are shown as the model rebuilds them. Cells that differ from the row before are marked; "
+    "“to nearest real” is a distance in the latent."
 )
 downloads(result.rows, f"path-{ends.a}-{ends.b}")
 next_steps(

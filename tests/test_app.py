@@ -201,3 +201,18 @@ def test_compare_offers_to_evaluate(open_page: Open, root: Path) -> None:
     fake_run(root / "runs" / "one")
     at = open_page("compare", run="one")
     assert "Evaluate" in [button.label for button in at.button]
+
+
+def test_delete_asks_and_then_removes_the_run(root: Path) -> None:
+    run = fake_run(root / "runs" / "one")
+
+    def page(path: str) -> None:
+        from difflm.runs import Run
+        from pages.shared.run_table import confirm_delete
+
+        if Run.open(path).path.exists():
+            confirm_delete(Run.open(path))
+
+    at = AppTest.from_function(page, args=(str(run.path),), default_timeout=30).run()
+    next(button for button in at.button if button.label == "Delete").click().run()
+    assert not run.path.exists()

@@ -76,7 +76,7 @@ def latent_panel(curves: Curves, palette: Palette) -> go.Figure:
     figure = base(palette)
     for name, words, color in (
         ("reconstruction", "reconstruction", palette.cycle[0]),
-        ("kl", "information (KL)", palette.cycle[2]),
+        ("kl", "KL", palette.cycle[2]),
     ):
         _line(figure, curves, ("vae", "train", name), words, color)
         _line(figure, curves, ("vae", "validation", name), f"{words}, validation", color, dash="dash")

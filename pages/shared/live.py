@@ -74,8 +74,8 @@ def view(run: Run) -> None:
             status.error or "The run ended without saying why; its log is below.", icon=":material/error:"
         )
     _buttons(run)
-    for text in _warnings(curves):
-        st.warning(text, icon=":material/warning:")
+    if found := _warnings(curves):
+        st.warning("  \n".join(text[:1].upper() + text[1:] for text in found), icon=":material/warning:")
     if not curves.series:
         st.info("Curves appear here after the first seconds of training.", icon=":material/show_chart:")
     else:
@@ -83,7 +83,7 @@ def view(run: Run) -> None:
         st.caption("Solid: rows it learns from. Dashed: unseen rows (validation).")
     if curves.samples:
         st.subheader(
-            "Rows it writes now",
+            "Rows written during training",
             anchor=False,
             help=f"After {curves.sampled_at / 60:.1f} minutes of training.",
         )

@@ -75,7 +75,8 @@ def _points(
     rows = [int(row) for row in np.flatnonzero(mask)]
     if not rows:
         return
-    symbols = np.where(data.kind[rows] == "synthetic", "diamond-open", "circle")
+    drawn = data.kind[rows] == "synthetic"
+    symbols, outlines = np.where(drawn, "diamond-open", "circle"), np.where(drawn, 1.3, 0.0)
     figure.add_scattergl(
         x=data.points[rows, 0],
         y=data.points[rows, 1],
@@ -84,7 +85,7 @@ def _points(
         customdata=[[data.ids[i]] for i in rows],
         text=[texts[i] for i in rows],
         hovertemplate="%{text}<extra></extra>",
-        marker={"size": size, "opacity": 0.75, "line": {"width": 0}, "symbol": symbols, **style},
+        marker={"size": size, "opacity": 0.75, "line": {"width": outlines}, "symbol": symbols, **style},
         unselected={"marker": {"opacity": 0.75}},
         selected={"marker": {"opacity": 0.75}},
     )
@@ -112,27 +113,39 @@ def hover_texts(rows: pd.DataFrame, columns: int = 6) -> list[str]:
 
 
 def mark(figure: go.Figure, xy: np.ndarray, label: str, palette: Palette) -> None:
-    """A ring with a letter around one point."""
-    figure.add_scatter(
+    """A ring around one point, and a flag with a letter."""
+    # An SVG trace would lie below the WebGL points; annotations lie above them.
+    figure.add_scattergl(
         x=[xy[0]],
         y=[xy[1]],
-        mode="markers+text",
-        text=[label],
-        textposition="top center",
+        mode="markers",
         showlegend=False,
-        textfont={"size": 16, "color": palette.text},
         hoverinfo="skip",
-        marker={"size": 16, "color": "rgba(0,0,0,0)", "line": {"width": 3, "color": palette.text}},
+        marker={"size": 18, "symbol": "circle-open", "color": palette.text, "line": {"width": 3}},
     )
+    if label:
+        figure.add_annotation(
+            x=xy[0],
+            y=xy[1],
+            text=f"<b>{label}</b>",
+            ax=0,
+            ay=-30,
+            arrowwidth=2,
+            arrowhead=0,
+            standoff=8,
+            arrowcolor=palette.text,
+            font={"size": 14, "color": palette.surface},
+            bgcolor=palette.text,
+            borderpad=4,
+        )
 
 
-def path(figure: go.Figure, xy: np.ndarray, palette: Palette, name: str = "path") -> None:
+def path(figure: go.Figure, xy: np.ndarray, palette: Palette) -> None:
     """The decoded steps, drawn over the points."""
-    figure.add_scatter(
+    figure.add_scattergl(
         x=xy[:, 0],
         y=xy[:, 1],
         mode="lines+markers",
-        name=name,
         hoverinfo="skip",
         showlegend=False,
         line={"color": palette.text, "width": 2},

@@ -21,6 +21,8 @@ class Palette:
     synthetic: str
     muted: str
     text: str
+    surface: str
+    """Background of the page."""
     grid: str
     changed: str
     scale: str
@@ -40,6 +42,7 @@ LIGHT_PALETTE = Palette(
     LIGHT[1],
     "#8A94A0",
     "#1B2430",
+    "#FFFFFF",
     "rgba(27,36,48,.10)",
     "#FFE7C2",
     "Viridis",
@@ -52,6 +55,7 @@ DARK_PALETTE = Palette(
     DARK[1],
     "#8795A3",
     "#E6EBF0",
+    "#11161C",
     "rgba(230,235,240,.12)",
     "#5A4214",
     "Viridis",

@@ -61,6 +61,6 @@ def next_steps(*links: tuple[str, str, str]) -> None:
 
 def figures(*entries: tuple[str, str, str]) -> None:
     """A line of (label, value, tooltip) that wraps on a phone."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="small"):
         for name, value, text in entries:
-            st.metric(name, value, help=text or None, width=190)
+            st.metric(name, value, help=text or None, width=165)

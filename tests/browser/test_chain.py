@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.browser.clicks import click_point
 from tests.browser.server import app, browser, chromium, settle
 from tests.fakes import fake_run, table
 
@@ -18,16 +19,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine"),
 ]
-
-ALONE = """(rank) => {
-  const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
-  const {xaxis, yaxis} = plot._fullLayout, points = [];
-  plot._fullData.filter(t => t.type === 'scattergl').forEach(t => t.customdata.forEach((id, i) => points.push(
-    [String(id[0]), box.left + xaxis._offset + xaxis.d2p(t.x[i]), box.top + yaxis._offset + yaxis.d2p(t.y[i])])));
-  const gap = p => Math.min(...points.map(q => q === p ? 1e9 : Math.hypot(p[1] - q[1], p[2] - q[2])));
-  return points.filter(p => p[0][0] === 'r').map(p => [gap(p), p]).sort((a, b) => b[0] - a[0])[rank][1];
-}"""
-"""Id and place on the screen of the real point that is the rank-th farthest from all others."""
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +38,6 @@ def open_page(site: tuple[str, Path, Any], path: str = "") -> Any:
     page.goto(f"{site[0]}/{path}")
     page.get_by_role("heading", level=1).wait_for()
     return page
-
-
-def click_point(page: Any, rank: int) -> int:
-    """Click a real point that stands alone, as a hand would; its row number."""
-    page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
-    settle(page, 1_000)
-    identifier, x, y = page.evaluate(ALONE, rank)
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y, steps=4)
-    page.wait_for_timeout(300)
-    page.mouse.click(x, y)
-    settle(page)
-    return int(identifier[1:])
 
 
 def test_home_paints_within_two_seconds(site: tuple[str, Path, Any]) -> None:
