@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.shared.conditions import choose_conditions
 from pages.shared.generating import Generated, generate, summary
+from pages.shared.models import warm_up
 from pages.shared.picker import pick_run
 from pages.shared.schemas import schema_of
 from pages.shared.session import guard
@@ -22,6 +23,7 @@ heading(
 run = pick_run()
 if run is None:
     st.stop()
+warm_up()
 with shown():
     schema = schema_of(run)
 

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.shared.endpoints import choose_endpoints
 from pages.shared.latents import latents_of, pca_map
 from pages.shared.maps import CONFIG, KIND, map_figure, mark, path
+from pages.shared.models import warm_up
 from pages.shared.palette import Palette
 from pages.shared.picker import pick_run
 from pages.shared.session import guard
@@ -24,6 +25,7 @@ heading(
 run = pick_run()
 if run is None:
     st.stop()
+warm_up()
 palette = Palette.current()
 with shown():
     latents = latents_of(run)

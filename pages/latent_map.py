@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.shared.latents import latents_of, map_of
 from pages.shared.maps import CONFIG, KIND, clicked, map_figure, mark
+from pages.shared.models import warm_up
 from pages.shared.palette import Palette
 from pages.shared.picker import pick_run
 from pages.shared.point import show_point
@@ -23,6 +24,7 @@ heading(
 run = pick_run()
 if run is None:
     st.stop()
+warm_up()
 with shown():
     latents = latents_of(run)
 

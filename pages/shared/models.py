@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,12 @@ def _load(path: str, stamp: float) -> DiffLM:
     from difflm.pipeline import DiffLM
 
     return DiffLM.from_pretrained(path)
+
+
+def warm_up() -> None:
+    """Import torch beside the page, so that the first click need not wait for it."""
+    if "difflm.pipeline" not in sys.modules:
+        threading.Thread(target=importlib.import_module, args=("difflm.pipeline",), daemon=True).start()
 
 
 @contextmanager
