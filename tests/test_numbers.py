@@ -57,3 +57,15 @@ def test_json_form_is_the_same_code(k: np.ndarray) -> None:
     again = IntegerCode.from_dict(code.to_dict())
     assert (again.encode(k) == code.encode(k)).all()
     assert (again.decode(code.encode(k)) == code.decode(code.encode(k))).all()
+
+
+def test_digits_are_tokens_only_where_they_hold_something() -> None:
+    rng = np.random.default_rng(0)
+    even = rng.integers(0, 10**6, 20_000)
+    assert IntegerCode.fit(even, 200).digits == 0
+    priced = even - even % 100 + 99
+    priced[:15_000] += rng.integers(0, 2, 15_000) * 5
+    code = IntegerCode.fit(priced, 200)
+    assert code.digits > 0 and (code.decode(code.encode(priced)) == priced).all()
+    few = even[:300] * 7
+    assert IntegerCode.fit(few, 200).digits == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_lm import byte_level, save_llama
 
 from difflm.errors import ConfigError, GenerationError, RunError
 from difflm.pipeline import DiffLM, latent_use
@@ -150,3 +151,22 @@ def test_a_stopped_run_is_usable_and_resumes_to_the_same_model(fitted: DiffLM, t
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="trained model"):
         DiffLM.from_pretrained(tmp_path)
+
+
+def test_any_local_causal_lm_can_take_the_decoders_place(tmp_path: Path) -> None:
+    """Untrained and frozen it writes valid rows all the same: the grammar sees to that."""
+    folder = save_llama(tmp_path / "lm", byte_level(bos_token="<s>", eos_token="</s>"))
+    frame = people(60).drop(columns="id")
+    changes = {
+        **TINY,
+        "decoder.kind": "causal_lm",
+        "decoder.path": str(folder),
+        "vae.epochs": 1,
+        "decoder.max_tokens": 200,
+    }
+    model = DiffLM.fit(frame, run=tmp_path / "run", preset="quick", overrides=changes, time_limit=0.2)
+    rows = model.sample(20)
+    assert rows.attrs["generation"]["rejected"] == {} and list(rows.columns) == list(frame.columns)
+    assert model.config.decoder.kind == "causal_lm"
+    stored = (tmp_path / "run" / "vae" / "model.safetensors").stat().st_size
+    assert stored < 500_000, "the weights of the language model stay where they are"

@@ -59,8 +59,9 @@ class IntegerCode:
         light = counts < counts.sum() / allowed
         if light.sum() <= REPEATING * counts[light].sum():
             return cls(_edges(np.arange(len(values)), counts, allowed, rounded=False), values)
-        enough = counts.sum() >= ROWS_FOR_DIGITS * allowed
-        return cls(_edges(values, counts, allowed, rounded=True), most_digits=MAX_DIGITS if enough else 0)
+        edges = _edges(values, counts, allowed, rounded=True)
+        learnable = counts.sum() >= ROWS_FOR_DIGITS * allowed and not _is_even(values, counts, edges)
+        return cls(edges, most_digits=MAX_DIGITS if learnable else 0)
 
     def encode(self, k: np.ndarray) -> np.ndarray:
         """Tokens (n, 1 + m) of integers (n,); values outside the code go to the nearest it has."""
@@ -106,6 +107,25 @@ def _digits_for(span: int) -> int:
     while reach < span:
         digits, reach = digits + 1, reach * RADIX
     return digits
+
+
+def _is_even(values: np.ndarray, counts: np.ndarray, edges: np.ndarray) -> bool:
+    """Whether values lie evenly inside their bins, with no habit in their last digits: then there is nothing
+    in the digits that drawing them evenly would not give."""
+    bins = np.searchsorted(edges, values, side="right") - 1
+    widths = np.diff(edges)[bins]
+    inside = widths > RADIX
+    if not inside.any():
+        return False
+    weights = counts[inside]
+    place = (values[inside] - edges[bins[inside]]) * RADIX // widths[inside]
+    # What 100 cells differ from even by chance alone, and a little more.
+    allowed = 0.8 * (RADIX / weights.sum()) ** 0.5 + 0.02
+    for cells in (place, values[inside] % RADIX):
+        share = np.bincount(cells, weights, RADIX) / weights.sum()
+        if 0.5 * np.abs(share - 1 / RADIX).sum() > allowed:
+            return False
+    return True
 
 
 def _nearest_rank(values: np.ndarray, k: np.ndarray) -> np.ndarray:
