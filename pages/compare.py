@@ -10,7 +10,7 @@ from pages.shared.charts import CONFIG, marginal, pair_matrix
 from pages.shared.evaluations import evaluate_panel, read_report
 from pages.shared.palette import Palette
 from pages.shared.picker import pick_run
-from pages.shared.scorecard import closest_pairs, latent_use, scorecard
+from pages.shared.scorecard import closest_pairs, concerns, latent_use, scorecard
 from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
 
@@ -27,6 +27,7 @@ evaluate_panel(run, report)
 if report is None:
     st.stop()
 
+concerns(report)
 latent_use(report)
 scorecard(report)
 

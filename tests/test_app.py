@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,17 @@ def test_compare_shows_scores_with_references(open_page: Open, root: Path) -> No
     card = at.dataframe[1].value
     assert "unseen real rows (ceiling)" in card.columns and "Shape error %" in list(card["score"])
     assert "Columns, worst first" in words(at)
+    assert not any("by heart" in warning.value for warning in at.warning)
+
+
+def test_compare_warns_of_rows_learned_by_heart(open_page: Open, root: Path) -> None:
+    run = fake_run(root / "demo-gapminder")
+    fake_report(run)
+    report = json.loads((run.path / "report.json").read_text())
+    report["rows"][0]["scores"]["near_copies"] = 0.8
+    (run.path / "report.json").write_text(json.dumps(report))
+    at = open_page("compare", run="demo-gapminder")
+    assert any("by heart" in warning.value for warning in at.warning)
 
 
 def test_compare_offers_to_evaluate(open_page: Open, root: Path) -> None:

@@ -72,23 +72,29 @@ def _points(
     size: float,
     style: dict[str, Any],
 ) -> None:
-    rows = [int(row) for row in np.flatnonzero(mask)]
-    if not rows:
-        return
-    drawn = data.kind[rows] == "synthetic"
-    symbols, outlines = np.where(drawn, "diamond-open", "circle"), np.where(drawn, 1.3, 0.0)
-    figure.add_scattergl(
-        x=data.points[rows, 0],
-        y=data.points[rows, 1],
-        mode="markers",
-        name=str(name)[:28],
-        customdata=[[data.ids[i]] for i in rows],
-        text=[texts[i] for i in rows],
-        hovertemplate="%{text}<extra></extra>",
-        marker={"size": size, "opacity": 0.75, "line": {"width": outlines}, "symbol": symbols, **style},
-        unselected={"marker": {"opacity": 0.75}},
-        selected={"marker": {"opacity": 0.75}},
-    )
+    """Real points as circles, synthetic ones as hollow diamonds, under one name in the legend."""
+    named = False
+    for kind, symbol, outline in (("real", "circle", 0.0), ("synthetic", "diamond-open", 1.3)):
+        rows = [int(row) for row in np.flatnonzero(mask & (data.kind == kind))]
+        if not rows:
+            continue
+        color = style["color"]
+        part = {**style, "color": color if isinstance(color, str) else color[data.kind[mask] == kind]}
+        figure.add_scattergl(
+            x=data.points[rows, 0],
+            y=data.points[rows, 1],
+            mode="markers",
+            name=str(name)[:28],
+            legendgroup=str(name),
+            showlegend=not named,
+            customdata=[[data.ids[i]] for i in rows],
+            text=[texts[i] for i in rows],
+            hovertemplate="%{text}<extra></extra>",
+            marker={"size": size, "opacity": 0.75, "line": {"width": outline}, "symbol": symbol, **part},
+            unselected={"marker": {"opacity": 0.75}},
+            selected={"marker": {"opacity": 0.75}},
+        )
+        named = True
 
 
 def _finish(figure: go.Figure) -> go.Figure:

@@ -17,6 +17,10 @@ from pages.shared.words import ACTIVE, KL, RECONSTRUCTED
 GOALS = {"max": "higher", "min": "lower"}
 
 
+NEAR_COPIES, ATTACK = 0.1, 0.6
+"""Shares beyond which privacy is in doubt."""
+
+
 def latent_use(report: Report) -> None:
     """Whether the latent carries anything: without it the map means nothing."""
     st.subheader("Does the latent carry the rows?", anchor=False)
@@ -45,6 +49,25 @@ def latent_use(report: Report) -> None:
                     )
                 },
             )
+
+
+def concerns(report: Report) -> None:
+    """What a person must not overlook, in words."""
+    scores = report.row("generated").scores
+    near, attack = scores.get("near_copies"), scores.get("membership")
+    found = []
+    if near is not None and near > NEAR_COPIES:
+        found.append(
+            f"{near:.0%} of the synthetic rows lie closer to a training row than 98 % of unseen real rows do "
+            "(2 % is normal): the model has learned rows by heart. Do not share them as anonymous; "
+            "train with more rows, or for a shorter time."
+        )
+    if attack is not None and attack > ATTACK:
+        found.append(
+            f"An attacker who holds a real row guesses whether it was trained on with AUC {attack:.2f} (0.5 is chance)."
+        )
+    if found:
+        st.warning("  \n".join(found), icon=":material/shield_person:")
 
 
 def scorecard(report: Report) -> None:
