@@ -18,11 +18,18 @@ from tests.browser.clicks import click_point  # noqa: E402
 from tests.browser.server import app, browser, settle  # noqa: E402
 
 PAGES = ("", "data", "train", "runs", "latent_map", "interpolate", "generate", "compare")
-README = ("", "latent_map", "interpolate", "compare")
+README = {"interpolate": "app", "latent_map": "latent_map", "compare": "compare"}
+"""Page and name of the README's pictures."""
 
 
 def prepare(page: Any, name: str) -> None:
     """Bring a page into the state that shows most of it."""
+    if name in ("latent_map", "interpolate"):
+        page.get_by_role("combobox", name="Colour by").click()
+        option = page.get_by_role("option", name="continent")
+        page.wait_for_timeout(500)
+        option.click() if option.count() else page.keyboard.press("Escape")
+        settle(page)
     if name == "interpolate":
         page.get_by_role("button", name="Two random rows").click()
         page.get_by_text("The way, row by row").wait_for(timeout=60_000)
@@ -48,7 +55,7 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true")
     parser.add_argument("--log", type=Path, default=None, help="File for the output of the app")
     chosen = parser.parse_args()
-    pages = chosen.pages if chosen.pages is not None else README if chosen.readme else PAGES
+    pages = chosen.pages if chosen.pages is not None else tuple(README) if chosen.readme else PAGES
     chosen.out.mkdir(parents=True, exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if k.startswith("DIFFLM_")}
     with app(environment, log=chosen.log) as url, browser() as chrome:
@@ -67,10 +74,10 @@ def main() -> None:
                         "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
                     )
                     page.set_viewport_size(
-                        {"width": width, "height": 820 if chosen.readme else int(height) + 80}
+                        {"width": width, "height": 1180 if chosen.readme else int(height) + 80}
                     )
                     settle(page, 800)
-                    file = f"{name or 'home'}{'' if chosen.readme else f'-{theme}-{width}'}.png"
+                    file = f"{README[name]}.png" if chosen.readme else f"{name or 'home'}-{theme}-{width}.png"
                     page.screenshot(path=chosen.out / file)
                     print(chosen.out / file, flush=True)
                     page.close()

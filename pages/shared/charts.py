@@ -115,13 +115,16 @@ def marginal(column: Mapping[str, Any], palette: Palette) -> go.Figure:
         x = [(a + b) / 2 for a, b in pairwise(edges)]
         figure.update_xaxes(title=column["name"])
     else:
-        x = [str(label)[:24] for label in column["labels"]]
+        # One bar for all the rest would dwarf the others.
+        rest = str(column["labels"][-1]).endswith(" more)")
+        x = [str(label)[:24] for label in column["labels"]][: -1 if rest else None]
         figure.update_layout(bargap=0.25)
-        figure.update_xaxes(type="category", title=column["name"], tickangle=-35 if len(x) > 5 else 0)
+        title = f"{column['name']} {column['labels'][-1][:-1]} not shown)" if rest else column["name"]
+        figure.update_xaxes(type="category", title=title, tickangle=-35 if len(x) > 5 else 0)
     for side, color in (("real", palette.real), ("synthetic", palette.synthetic)):
         figure.add_bar(
             x=x,
-            y=column[side],
+            y=column[side][: len(x)],
             name=side,
             marker_color=color,
             marker_line_width=0,

@@ -94,7 +94,7 @@ def scorecard(report: Report) -> None:
         height="content",
         alt="Scores with their references",
         column_config={
-            "score": st.column_config.TextColumn("Score", pinned=True, width="medium"),
+            "score": st.column_config.TextColumn("Score", pinned=True, width=270),
             "meaning": st.column_config.TextColumn("Meaning", width="large"),
         },
     )
