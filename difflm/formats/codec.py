@@ -204,6 +204,9 @@ def _cells(column: Column, k: np.ndarray, missing: np.ndarray) -> pd.Series:
     if column.kind is Kind.real:
         exponent = _exponent(column)
         values = np.round(k / 10.0**exponent, max(exponent, 0))
+        # A code of fewer places than the column has may round past its ends.
+        if column.minimum is not None and column.maximum is not None:
+            values = np.clip(values, column.minimum, column.maximum)
         return pd.Series(np.where(missing, np.nan, values))
     return pd.Series(pd.array(k, dtype="Int64")).mask(missing)
 
