@@ -20,6 +20,8 @@ from difflm.training.state import load_state, save_state
 
 SAVE_EVERY_SECONDS = 60.0
 REPORTS = 200
+CHECK_EVERY = 0.08
+"""Share of a stage between two looks at the clock."""
 
 
 @dataclass(kw_only=True)
@@ -79,6 +81,7 @@ class Loop:
         self.step_loss, self.evaluate, self.host, self.accelerator = step_loss, evaluate, host, accelerator
         self.extra = extra
         self.steps, self.step, self.seconds = plan.steps, 0, 0.0
+        self.next_check = 0.0
         self.best_score, self.bad = float("inf"), 0
         self.best: dict[str, torch.Tensor] = {}
         self.optimizers = [
@@ -182,22 +185,17 @@ class Loop:
         return self.bad >= self.plan.patience
 
     def _keep_to_time(self) -> None:
-        """Plan fewer steps when this machine is more than a tenth slower than planned."""
+        """Plan fewer steps when this machine is more than a tenth slower than planned; asked now and then."""
         limit = self.plan.seconds
-        if limit is None or self.step < 20:
+        if limit is None or self.step < 20 or self.progress < self.next_check:
             return
+        self.next_check = self.progress + CHECK_EVERY
         expected = self.seconds / self.progress
-        if expected > 1.1 * limit:
-            steps = max(self.step, int(self.steps * limit / expected))
-            if steps < self.steps:
-                self.steps = steps
-                self.host.on_progress(
-                    {
-                        "event": "warning",
-                        "stage": self.plan.stage,
-                        "text": f"slower than planned: {steps} steps",
-                    }
-                )
+        steps = max(self.step, int(self.steps * limit / expected))
+        if expected > 1.1 * limit and steps < self.steps:
+            told = f"slower than planned: {steps} instead of {self.steps} steps, to keep the time limit"
+            self.host.on_progress({"event": "warning", "stage": self.plan.stage, "text": told})
+            self.steps = steps
 
     @torch.no_grad()
     def _finish(self) -> None:
