@@ -19,6 +19,10 @@ from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.training.loop import seeded
 
+FIRST_BATCH = 64
+"""Rows of the first batch; each next one is twice as large up to sample.batch_size, so a few rows come at once."""
+CACHE_BYTES = 512 * 2**20
+
 Keep = Callable[[pd.DataFrame], pd.Series]
 OnProgress = Callable[[int, int], None]
 
@@ -60,6 +64,7 @@ def decode_latents(
     `null` leaves the latent out: the decoder alone."""
     device = next(model.parameters()).device
     model.eval()
+    batch_size = batch_limit(model, batch_size)
     frames, numbers = [], []
     rejected: dict[str, int] = {}
     for batch, first in enumerate(range(0, len(z), batch_size)):
@@ -109,8 +114,9 @@ def generate(
     GenerationError when `max_attempts` per wanted row did not suffice."""
     start, batch = time.monotonic(), 0
     size = model_latent_size(model)
+    most = batch_limit(model, settings.batch_size)
     while tally.generated < n:
-        # Whole batches: the rows of a seed do not depend on how many are asked for.
+        # Whole batches of set sizes: the rows of a seed do not depend on how many are asked for.
         if tally.attempts >= max(settings.max_attempts * n, settings.batch_size):
             raise GenerationError(
                 f"{n} rows that meet the conditions",
@@ -118,11 +124,11 @@ def generate(
                 "loosen the conditions, or raise sample.max_attempts",
             )
         generator = seeded(seed, "prior", batch)
-        count = settings.batch_size
+        count = min(most, FIRST_BATCH * 2**batch)
         z = torch.zeros(count, size) if prior is None else prior.sample(count, generator, settings.noise)
         draw = int(torch.randint(2**31, (1,), generator=generator))
         rows, index, rejected = decode_latents(
-            model, z, settings.noise, settings.temperature, draw, settings.batch_size, prior is None, only
+            model, z, settings.noise, settings.temperature, draw, most, prior is None, only
         )
         z = z[index]
         tally.attempts += count
@@ -142,6 +148,12 @@ def generate(
             on_progress(tally.generated, n)
         if len(chosen):
             yield Chunk(rows.iloc[chosen].reset_index(drop=True), z[torch.from_numpy(chosen)])
+
+
+def batch_limit(model: LatentLM, wanted: int) -> int:
+    """Rows decoded at once: fewer than wanted where their caches would fill the memory."""
+    per_row = model.decoder.cache_bytes
+    return min(wanted, max(16, CACHE_BYTES // per_row)) if per_row else wanted
 
 
 def model_latent_size(model: LatentLM) -> int:

@@ -29,6 +29,7 @@ class CompactDecoder(Decoder):
         super().__init__()
         self.codec = codec
         self.width, self.heads, self.soft_tokens = width, heads, soft_tokens
+        self.cache_bytes = 2 * layers * (soft_tokens + codec.longest) * width * 4
         self.table = TokenTable(codec, width, codec.longest + 1)
         self.bos = nn.Parameter(torch.randn(width) * 0.3)
         self.null_prompt = nn.Parameter(torch.randn(soft_tokens, width) * 0.3)

@@ -43,6 +43,8 @@ class Decoder(nn.Module, ABC):
 
     width: int
     soft_tokens: int
+    cache_bytes: int = 0
+    """Memory of the KV cache of one row while it is written, 0 where it is not known."""
 
     @abstractmethod
     def prepare(self, rows: pd.DataFrame) -> Batch:

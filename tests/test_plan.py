@@ -1,0 +1,40 @@
+"""Steps out of a time limit, before training starts."""
+
+import pytest
+
+from difflm.config import Config
+from difflm.training.plan import MOST_EPOCHS, Size, make_plans
+
+ADULT = Size(29_304, 15.0)
+
+
+def steps(config: Config, size: Size) -> dict[str, int]:
+    return {name: plan.steps for name, plan in make_plans(config, size).items()}
+
+
+def test_the_same_table_and_preset_give_the_same_steps() -> None:
+    assert steps(Config(), ADULT) == steps(Config(), ADULT)
+
+
+def test_more_time_gives_more_steps_in_every_stage() -> None:
+    quick, standard, thorough = (
+        steps(Config.from_preset(name), ADULT) for name in ("quick", "standard", "thorough")
+    )
+    assert all(quick[stage] < standard[stage] < thorough[stage] for stage in quick)
+
+
+def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
+    plans = make_plans(Config(), ADULT)
+    seconds = sum(plan.seconds or 0 for plan in plans.values())
+    assert seconds == pytest.approx(600 * 0.88)
+
+
+def test_short_tables_are_not_read_a_thousand_times() -> None:
+    size = Size(200, 8.0)
+    plan = make_plans(Config.from_preset("thorough"), size)["vae"]
+    assert plan.steps * plan.batch_size <= MOST_EPOCHS["vae"] * size.rows * 1.01
+
+
+def test_passes_set_by_hand_are_kept_and_not_cut_by_the_clock() -> None:
+    plan = make_plans(Config.from_preset("quick", {"vae.epochs": 3}), ADULT)["vae"]
+    assert plan.steps == pytest.approx(3 * ADULT.rows / plan.batch_size, abs=1) and plan.seconds is None
