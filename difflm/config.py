@@ -7,7 +7,6 @@ overrides are checked against the same schema.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -291,8 +290,3 @@ def _place(values: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         values = values.setdefault(section, {})
     values[leaf] = None if isinstance(value, str) and value.lower() in ("none", "") else value
-
-
-def same_settings(a: Config, b: Config) -> bool:
-    """Whether two configs would train the same model."""
-    return json.loads(a.model_dump_json()) == json.loads(b.model_dump_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -245,9 +244,3 @@ def latent_use(model: DiffLM, rows: pd.DataFrame) -> dict[str, Any]:
         "per_column": per_column,
         "rows": len(rows),
     }
-
-
-def read_latent_use(run: Run) -> dict[str, Any] | None:
-    """The figures kept by training, None where there are none yet."""
-    path = run.path / "vae" / "latent.json"
-    return json.loads(path.read_text()) if path.exists() else None

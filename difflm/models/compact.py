@@ -73,17 +73,11 @@ class CompactDecoder(Decoder):
         ids: torch.Tensor,
         slots: torch.Tensor,
         hidden: torch.Tensor | None = None,
-        prompt_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Negative log-likelihood (B, T) in nats of `ids` given soft tokens `prompt` (B, P, D); PAD costs 0."""
         x = torch.cat([prompt, self.inputs(ids, slots, hidden)], dim=1)
-        mask = None
-        if prompt_mask is not None:
-            seen = F.pad(prompt_mask, (0, ids.shape[1]), value=True)[:, None, None, :]
-            t = x.shape[1]
-            mask = seen & torch.ones(t, t, dtype=torch.bool, device=x.device).tril()[None, None]
         for block in self.blocks:
-            x = block(x, causal=True, mask=mask)
+            x = block(x, causal=True)
         return self.losses(self.norm(x[:, prompt.shape[1] :]), ids, slots)
 
     def losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
