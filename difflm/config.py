@@ -26,6 +26,12 @@ class LatentConfig(Section):
 
     slots: int = Field(4, ge=1, le=64, description="Latent slots, each read out by a query of its own")
     slot_dim: int = Field(4, ge=1, le=1024, description="Dimensions of one slot")
+    detail_dim: int = Field(
+        4,
+        ge=0,
+        le=64,
+        description="Second level: dimensions for each token, for exact reconstruction; 0 for none",
+    )
 
     @property
     def size(self) -> int:
@@ -117,6 +123,7 @@ class BetaConfig(Section):
         ge=0,
         description="KL in nats a record that costs nothing (at most a third of what the decoder alone pays)",
     )
+    detail: float = Field(0.02, ge=0, description="Weight of the KL of the details (second level)")
     rise: float = Field(0.6, gt=0, le=1, description="linear: share of the steps until `end` is reached")
     cycles: int = Field(10, ge=1, description="cyclical: number of cycles")
     factor: float = Field(0.7, gt=0, lt=1, description="decreasing: beta is multiplied by this")
@@ -141,6 +148,9 @@ class VAEStageConfig(Section):
         0.5, ge=0, le=1, description="Share of records whose z is noised (robust decoder)"
     )
     noise_max: float = Field(2.0, ge=0, description="Largest sigma of that noise, in units of the latent")
+    detail_share: float = Field(
+        0.15, ge=0, le=1, description="Share of records that are given their details (second level)"
+    )
     ema: float = Field(0.995, ge=0, lt=1, description="Decay of the moving average of weights; 0 for none")
     evaluations: int = Field(8, ge=2, description="Validation passes during the stage")
     patience: int = Field(4, ge=1, description="Evaluations without a better validation ELBO before stopping")
@@ -230,6 +240,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "time_limit": 480.0,
         "latent.slots": 1,
         "latent.slot_dim": 1024,
+        "latent.detail_dim": 0,
         "injection.tokens": 32,
         "decoder.training": "frozen",
         "format.text": "json",

@@ -14,6 +14,8 @@ import torch
 
 from difflm.config import SampleConfig
 from difflm.errors import GenerationError
+from difflm.models.compact import CompactDecoder
+from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
@@ -58,10 +60,11 @@ def decode_latents(
     batch_size: int = 2048,
     null: bool = False,
     only: dict[str, list[int]] | None = None,
+    second: torch.Tensor | None = None,
 ) -> tuple[pd.DataFrame, torch.Tensor, dict[str, int]]:
     """Canonical rows of z (n, Z) at noise level sigma, the row numbers that came through, and rejections.
 
-    `null` leaves the latent out: the decoder alone."""
+    `null` leaves the latent out: the decoder alone. `second` (n, T + H, d) are details of these very rows."""
     device = next(model.parameters()).device
     model.eval()
     batch_size = batch_limit(model, batch_size)
@@ -76,12 +79,39 @@ def decode_latents(
                 if null
                 else model.prompt(part, torch.full((len(part),), float(sigma), device=device))
             )
-            written = model.decoder.write(prompt, temperature, generator, only)
+            if second is None or model.details is None:
+                written = model.decoder.write(prompt, temperature, generator, only)
+            else:
+                assert isinstance(model.decoder, CompactDecoder)
+                given = model.details.given(second[first : first + batch_size].to(device))
+                written = model.decoder.write(prompt, temperature, generator, only, given)
         frames.append(written.rows)
         numbers.append(torch.tensor(written.index, dtype=torch.long) + first)
         for reason, count in written.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + count
     return pd.concat(frames, ignore_index=True), torch.cat(numbers), rejected
+
+
+@torch.no_grad()
+def rebuild(
+    model: LatentLM, batch: Batch, details: bool = True, chunk: int = 2048
+) -> tuple[pd.DataFrame, torch.Tensor]:
+    """Encoded records decoded greedily: canonical rows and the row numbers that came through.
+
+    `details` False rebuilds from the core z alone."""
+    device = next(model.parameters()).device
+    model.eval()
+    frames, numbers = [], []
+    for first in range(0, len(next(iter(batch.values()))), chunk):
+        with mixed(device):
+            mu, _, second = model.encode_whole(
+                {k: v[first : first + chunk].to(device) for k, v in batch.items()}
+            )
+        own = second.mu if details and second is not None else None
+        rows, index, _ = decode_latents(model, mu, 0.0, 0.0, 0, chunk, second=own)
+        frames.append(rows)
+        numbers.append(index + first)
+    return pd.concat(frames, ignore_index=True), torch.cat(numbers)
 
 
 def _on_device(seed: int, batch: int, device: torch.device) -> torch.Generator:

@@ -16,7 +16,7 @@ from difflm.artifact import Artifact
 from difflm.conditions import make_keep
 from difflm.config import Config
 from difflm.errors import ConfigError, DataError
-from difflm.generation import OnProgress, Tally, decode_latents, generate
+from difflm.generation import OnProgress, Tally, decode_latents, generate, rebuild
 from difflm.identifiers import fresh_identifiers
 from difflm.priors import PRIORS
 from difflm.priors.base import Prior
@@ -147,13 +147,17 @@ class DiffLM:
         latents = torch.from_numpy(np.atleast_2d(np.asarray(z, dtype=np.float32)))
         temperature = 0.0 if greedy else self.config.sample.temperature
         rows, index, _ = decode_latents(self.artifact.model, latents, noise, temperature, seed)
-        frame = self._typed(rows, seed, 0)
-        frame.index = pd.Index(index.numpy())
-        return frame.reindex(range(len(latents))) if len(frame) < len(latents) else frame
+        return self._in_place(rows, index, len(latents), seed)
 
-    def reconstruct(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows decoded greedily from mu: same columns, same order. The latent-use figure compares them."""
-        return self.decode(self.encode(rows))
+    def reconstruct(self, rows: pd.DataFrame, details: bool = True) -> pd.DataFrame:
+        """Rows decoded greedily from mu: same columns, same order. The latent-use figure compares them.
+
+        `details` False leaves out the second level of the latent: what the core z alone carries."""
+        if not len(rows):
+            raise DataError("at least one row to reconstruct", "none")
+        batch = prepare(self.artifact.model, self.schema.canonical(rows))
+        made, index = rebuild(self.artifact.model, batch, details)
+        return self._in_place(made, index, len(rows), 0)
 
     def posterior_rows(self, rows: pd.DataFrame, seed: int = 0, noise: float | None = None) -> pd.DataFrame:
         """Rows decoded at temperature from encoded real rows (z ~ q(z | x)): what a perfect prior would give.
@@ -170,10 +174,14 @@ class DiffLM:
     def interpolate(
         self, row_a: RowLike, row_b: RowLike, steps: int = 9, mode: str = "linear"
     ) -> pd.DataFrame:
-        """Rows decoded greedily along the path between the latents of two rows, ends included."""
+        """Rows decoded greedily along the path between the core latents of two rows.
+
+        The ends are the two rows as reconstructed; between them nothing says the details, so the decoder does."""
         pair = pd.concat([_one_row(row_a), _one_row(row_b)], ignore_index=True)
         z = self.encode(pair)
-        return self.decode(latent_ops.interpolate(z[0], z[1], steps, mode))
+        path = self.decode(latent_ops.interpolate(z[0], z[1], steps, mode))
+        ends = self.reconstruct(pair)
+        return pd.concat([ends.iloc[:1], path.iloc[1:-1], ends.iloc[1:]], ignore_index=True)
 
     def prior(self, kind: str | None = None) -> Prior:
         """The prior of the run, or another kind fitted on the spot to the run's training latents."""
@@ -205,6 +213,12 @@ class DiffLM:
             raise DataError("at least one row to encode", "none")
         return encode_batch(self.artifact.model, prepare(self.artifact.model, self.schema.canonical(rows)))
 
+    def _in_place(self, rows: pd.DataFrame, index: torch.Tensor, n: int, seed: int) -> pd.DataFrame:
+        """Typed rows at their row numbers `index` out of n; rows that did not come through are missing."""
+        frame = self._typed(rows, seed, 0)
+        frame.index = pd.Index(index.numpy())
+        return frame.reindex(range(n)) if len(frame) < n else frame
+
     def _valid(self, rows: pd.DataFrame) -> pd.Series:
         """Which canonical rows fit the schema."""
         return ~self.schema.broken(rows)
@@ -234,13 +248,19 @@ def latent_use(model: DiffLM, rows: pd.DataFrame) -> dict[str, Any]:
     from difflm.metrics.reconstruction import exact_cells
 
     kl = kl_per_dimension(*model._posterior(rows))
-    rebuilt = model.schema.canonical(model.reconstruct(rows))
-    per_column = exact_cells(model.schema, model.schema.canonical(rows), rebuilt)
+    real = model.schema.canonical(rows)
+    per_column = exact_cells(model.schema, real, model.schema.canonical(model.reconstruct(rows)))
+    core = per_column
+    if model.artifact.model.details is not None:
+        rebuilt = model.schema.canonical(model.reconstruct(rows, details=False))
+        core = exact_cells(model.schema, real, rebuilt)
     return {
         "kl": float(kl.sum(dim=1).mean()),
         "active": active_dimensions(kl),
         "dimensions": kl.shape[1],
         "reconstruction": float(np.mean(list(per_column.values()))) if per_column else float("nan"),
+        "core": float(np.mean(list(core.values()))) if core else float("nan"),
         "per_column": per_column,
+        "core_per_column": core,
         "rows": len(rows),
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 from contextlib import AbstractContextManager
+from functools import cache
 
 import torch
 
 
+@cache
 def native_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is at least as fast as float32 on `device`."""
     if device.type == "cuda":
@@ -28,6 +30,9 @@ def _cpu_flags() -> str:
         return ""
 
 
-def mixed(device: torch.device) -> AbstractContextManager[object]:
-    """Autocast to bfloat16 where that is native, else nothing."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=native_bfloat16(device))
+def mixed(device: torch.device, cache: bool = True) -> AbstractContextManager[object]:
+    """Autocast to bfloat16 where that is native, else nothing. Threads that train together share no cast weights:
+    `cache` False."""
+    return torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=native_bfloat16(device), cache_enabled=cache
+    )

@@ -45,11 +45,11 @@ def make_loop(
         "ema": 0.9,
     }
 
-    def step_loss(
-        rows: torch.Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[torch.Tensor, dict]:
-        noise = 0.01 * torch.randn(len(rows), 4, generator=generator)
-        loss = (net(X[rows] + noise) - Y[rows]).square().mean()
+    def draw(rows: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"x": X[rows] + 0.01 * torch.randn(len(rows), 4, generator=generator), "y": Y[rows]}
+
+    def loss_of(batch: dict[str, torch.Tensor], progress: float) -> tuple[torch.Tensor, dict]:
+        loss = (net(batch["x"]) - batch["y"]).square().mean()
         return loss, {"loss": loss.item()}
 
     def evaluate() -> dict[str, Any]:
@@ -60,7 +60,7 @@ def make_loop(
         return {"loss": loss, "score": scores.pop(0) if scores else loss}
 
     return Loop(
-        Plan(**{**settings, **plan}), net, len(X), step_loss, evaluate, host, Accelerator(cpu=True), extra
+        Plan(**{**settings, **plan}), net, len(X), draw, loss_of, evaluate, host, Accelerator(cpu=True), extra
     )
 
 

@@ -68,6 +68,7 @@ class FittedCodec:
         self.vocabulary = size
         self.fixed = len(self.slots) - len(self.textual)
         self.longest = self.fixed + len(self.textual) * (MAX_TEXT_TOKENS + 1)
+        self.tail_slots = [c.name for c in self.discrete for _ in range(codes[c.name].tail_digits)]
         self._index = {c.name: {v: i for i, v in enumerate(c.categories or [])} for c in self.discrete}
 
     @classmethod
@@ -116,8 +117,24 @@ class FittedCodec:
             tail[row, : len(line)] = line
         return np.concatenate([fixed, tail], axis=1).astype(np.int32)
 
-    def decode(self, ids: np.ndarray, rng: np.random.Generator | None = None) -> pd.DataFrame:
-        """Canonical rows of token ids (n, T); digits below the code's reach are drawn by `rng`."""
+    def tails(self, rows: pd.DataFrame) -> np.ndarray:
+        """Digits (n, tail slots) int32 of what lies below the reach of the tokens; 0 for missing cells."""
+        parts = [np.zeros((len(rows), 0), np.int64)]
+        for column in self.discrete:
+            code = self.codes[column.name]
+            if code.tail_digits:
+                k, known = _integers(column, rows[column.name], self._index[column.name])
+                parts.append(code.encode_tail(np.where(known, k, code.edges[0])))
+        return np.concatenate(parts, axis=1).astype(np.int32)
+
+    def decode(
+        self, ids: np.ndarray, rng: np.random.Generator | None = None, tails: np.ndarray | None = None
+    ) -> pd.DataFrame:
+        """Canonical rows of token ids (n, T); what lies below the tokens' reach is given by `tails`
+        (n, tail slots) or drawn by `rng`."""
+        places = dict.fromkeys(self.tail_slots, 0)
+        for place, name in reversed(list(enumerate(self.tail_slots))):
+            places[name] = place
         ids = np.asarray(ids, dtype=np.int64)
         made: dict[str, Any] = {}
         for column in self.discrete:
@@ -126,7 +143,10 @@ class FittedCodec:
             tokens = ids[:, first : first + 1 + code.digits] - lows
             missing = tokens[:, 0] == 0
             tokens[:, 0] = np.maximum(tokens[:, 0] - 1, 0)
-            made[column.name] = _cells(column, code.decode(tokens, rng), missing)
+            own = None
+            if tails is not None and code.tail_digits:
+                own = tails[:, places[column.name] : places[column.name] + code.tail_digits]
+            made[column.name] = _cells(column, code.decode(tokens, rng, own), missing)
         for offset, column in enumerate(self.textual):
             slot, tokenizer = self.slots[self.fixed + offset], self.texts[column.name]
             inside = (ids >= slot.lo) & (ids < slot.hi)

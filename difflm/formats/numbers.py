@@ -71,21 +71,35 @@ class IntegerCode:
         k = np.clip(k, self.edges[0], self.edges[-1] - 1)
         bins = np.searchsorted(self.edges, k, side="right") - 1
         offset = (k - self.edges[bins]) // self.tail[bins]
-        return np.concatenate([bins[:, None], offset[:, None] // self._powers % RADIX], axis=1)
+        return np.concatenate([bins[:, None], offset[:, None] // _powers(self.digits) % RADIX], axis=1)
 
-    def decode(self, tokens: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Integers (n,) of tokens (n, 1 + m); the tail is drawn by `rng`, or its middle without one."""
+    @property
+    def tail_digits(self) -> int:
+        """Digits of base RADIX that write the place inside any tail; 0 where nothing is spread evenly."""
+        return _digits_for(int(self.tail.max()))
+
+    def encode_tail(self, k: np.ndarray) -> np.ndarray:
+        """Digits (n, tail_digits) of what `encode` leaves out of integers (n,)."""
+        k = np.clip(np.asarray(k, dtype=np.int64), self.edges[0], self.edges[-1] - 1)
+        bins = np.searchsorted(self.edges, k, side="right") - 1
+        rest = (k - self.edges[bins]) % self.tail[bins]
+        return np.asarray(rest[:, None] // _powers(self.tail_digits) % RADIX)
+
+    def decode(
+        self, tokens: np.ndarray, rng: np.random.Generator | None = None, tails: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Integers (n,) of tokens (n, 1 + m). The tail is given by `tails` (n, tail_digits), or drawn by `rng`,
+        or its middle without either."""
         tokens = np.asarray(tokens, dtype=np.int64)
         bins = tokens[:, 0]
         tail = self.tail[bins]
-        extra = tail // 2 if rng is None else rng.integers(0, tail)
-        low = self.edges[bins] + (tokens[:, 1:] * self._powers).sum(axis=1) * tail
+        if tails is not None:
+            extra = np.minimum((tails * _powers(self.tail_digits)).sum(axis=1), tail - 1)
+        else:
+            extra = tail // 2 if rng is None else rng.integers(0, tail)
+        low = self.edges[bins] + (tokens[:, 1:] * _powers(self.digits)).sum(axis=1) * tail
         k = np.minimum(low + np.where(tail > 1, extra, 0), self.edges[bins + 1] - 1)
         return k if self.values is None else self.values[k]
-
-    @property
-    def _powers(self) -> np.ndarray:
-        return RADIX ** np.arange(self.digits - 1, -1, -1, dtype=np.int64)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -100,6 +114,10 @@ class IntegerCode:
             None if data["values"] is None else np.array(data["values"]),
             data["most_digits"],
         )
+
+
+def _powers(digits: int) -> np.ndarray:
+    return RADIX ** np.arange(digits - 1, -1, -1, dtype=np.int64)
 
 
 def _digits_for(span: int) -> int:

@@ -9,6 +9,7 @@ from difflm.formats.codec import FittedCodec
 from difflm.models.compact import CompactDecoder
 from difflm.models.compact_encoder import CompactEncoder
 from difflm.models.decoder import Decoder, Encoder
+from difflm.models.details import Details
 from difflm.models.injectors import make_injector
 from difflm.models.vae import LatentLM
 
@@ -35,4 +36,8 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
     injector = make_injector(
         config.injection.kind, latent.size, config.injection.tokens, decoder.width, hidden
     )
-    return LatentLM(encoder, injector, decoder)
+    details = None
+    if latent.detail_dim and isinstance(decoder, CompactDecoder) and isinstance(encoder, CompactEncoder):
+        slots = len(codec.tail_slots)
+        details = Details(latent.detail_dim, slots, config.encoder.width, decoder.width)
+    return LatentLM(encoder, injector, decoder, details)

@@ -18,7 +18,8 @@ from torch import nn
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
 from difflm.models.decoder import Batch, Decoder, Written
-from difflm.models.tokens import TokenTable, ordered_rows
+from difflm.models.details import Given
+from difflm.models.tokens import TokenTable, ordered_rows, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 
 
@@ -40,32 +41,41 @@ class CompactDecoder(Decoder):
         scale_residuals(self.blocks)
 
     def inputs(
-        self, ids: torch.Tensor, slots: torch.Tensor, hidden: torch.Tensor | None = None
+        self,
+        ids: torch.Tensor,
+        slots: torch.Tensor,
+        hidden: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Input embeddings (B, T, D) that predict `ids`: BOS and all but the last, plus what comes next.
 
-        `hidden` (B, T) marks input tokens to blank (word dropout)."""
+        `hidden` (B, T) marks input tokens to blank (word dropout); `added` (B, T, D) is what the details say."""
         tokens = self.table.token(ids.clamp(min=0)[:, :-1])
         if hidden is not None:
             tokens = tokens * (~hidden[:, :-1, None])
         before = torch.cat([self.bos.expand(len(ids), 1, -1), tokens], dim=1)
         places = torch.arange(ids.shape[1], device=ids.device)
-        return before + self.table.slot(slots) + self.table.place(places)
+        x = before + self.table.slot(slots) + self.table.place(places)
+        return x if added is None else x + added
 
     def prepare(self, rows: pd.DataFrame) -> Batch:
-        """Token ids (n, T) and their slots (n, T)."""
-        ids = self.codec.encode(rows)
-        return {"ids": torch.from_numpy(ids), "slots": torch.from_numpy(self.codec.slots_of(ids))}
+        """What `prepare_tokens` gives."""
+        return prepare_tokens(self.codec, rows)
 
     def null_prompts(self, n: int) -> torch.Tensor:
         """The learned prompt (n, P, D) of a row without a latent."""
         return self.null_prompt.expand(n, -1, -1)
 
     def row_nll(
-        self, prompt: torch.Tensor, batch: Batch, word_dropout: torch.Tensor | None = None
+        self,
+        prompt: torch.Tensor,
+        batch: Batch,
+        word_dropout: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Nats (B,) of the rows."""
-        return self(prompt, batch["ids"], batch["slots"], word_dropout).sum(dim=1)
+        nll: torch.Tensor = self(prompt, batch["ids"], batch["slots"], word_dropout, added)
+        return nll.sum(dim=1)
 
     def forward(
         self,
@@ -73,9 +83,10 @@ class CompactDecoder(Decoder):
         ids: torch.Tensor,
         slots: torch.Tensor,
         hidden: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Negative log-likelihood (B, T) in nats of `ids` given soft tokens `prompt` (B, P, D); PAD costs 0."""
-        x = torch.cat([prompt, self.inputs(ids, slots, hidden)], dim=1)
+        x = torch.cat([prompt, self.inputs(ids, slots, hidden, added)], dim=1)
         for block in self.blocks:
             x = block(x, causal=True)
         return self.losses(self.norm(x[:, prompt.shape[1] :]), ids, slots)
@@ -116,10 +127,11 @@ class CompactDecoder(Decoder):
         temperature: float,
         generator: torch.Generator,
         only: Mapping[str, Any] | None = None,
+        given: Given | None = None,
     ) -> Written:
-        """One row per prompt (B, P, D); valid by construction."""
+        """One row per prompt (B, P, D); valid by construction. `given` are the details of these rows."""
         grammar = FittedGrammar(self.codec, len(prompt), prompt.device, only)
-        writer = Writer(self, prompt)
+        writer = Writer(self, prompt, None if given is None else given.inputs)
         written: list[torch.Tensor] = []
         while not grammar.finished:
             slot = grammar.common_slot
@@ -137,7 +149,8 @@ class CompactDecoder(Decoder):
                 writer.write(ids, grammar.slot if grammar.common_slot is None else grammar.common_slot)
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
         rng = None if temperature == 0 else np.random.default_rng(seed)
-        rows = self.codec.decode(torch.stack(written, dim=1).cpu().numpy(), rng)
+        tails = None if given is None else given.tails.cpu().numpy()
+        rows = self.codec.decode(torch.stack(written, dim=1).cpu().numpy(), rng, tails)
         return Written(rows, list(range(len(rows))))
 
 
@@ -153,8 +166,10 @@ def choose(logits: torch.Tensor, temperature: float, generator: torch.Generator)
 class Writer:
     """Step-by-step decoding with a KV cache; `hidden` is the state (B, D) that predicts the next token."""
 
-    def __init__(self, decoder: CompactDecoder, prompt: torch.Tensor) -> None:
-        self.decoder = decoder
+    def __init__(
+        self, decoder: CompactDecoder, prompt: torch.Tensor, added: torch.Tensor | None = None
+    ) -> None:
+        self.decoder, self.added = decoder, added
         b, p, d = prompt.shape
         heads = decoder.heads
         shape = (2, b, heads, p + decoder.codec.longest, d // heads)
@@ -163,7 +178,7 @@ class Writer:
         self.caches = [torch.empty(shape, device=prompt.device, dtype=dtype) for _ in decoder.blocks]
         self.at, self.position = 0, 0
         first = decoder.bos + decoder.table.slot.weight[0] + decoder.table.place.weight[0]
-        self.hidden = self._run(torch.cat([prompt, first.expand(b, 1, d)], dim=1))
+        self.hidden = self._run(torch.cat([prompt, self._detailed(first.expand(b, d))[:, None]], dim=1))
 
     def write(self, ids: torch.Tensor, next_slot: torch.Tensor | int) -> None:
         """Take token ids (B,) and prepare the position after them, which is at `next_slot`."""
@@ -171,7 +186,13 @@ class Writer:
         self.position += 1
         slot = table.slot.weight[next_slot] if isinstance(next_slot, int) else table.slot(next_slot)
         x = table.token(ids) + slot + table.place.weight[self.position]
-        self.hidden = self._run(x[:, None])
+        self.hidden = self._run(self._detailed(x)[:, None])
+
+    def _detailed(self, x: torch.Tensor) -> torch.Tensor:
+        """Inputs (B, D) of this position with its details; a text may run on after the last of them."""
+        if self.added is None or self.position >= self.added.shape[1]:
+            return x
+        return x + self.added[:, self.position]
 
     def _run(self, x: torch.Tensor) -> torch.Tensor:
         for block, cache in zip(self.decoder.blocks, self.caches, strict=True):

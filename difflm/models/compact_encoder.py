@@ -12,7 +12,7 @@ from torch import nn
 
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.models.decoder import Batch, Encoder
-from difflm.models.tokens import TokenTable
+from difflm.models.tokens import TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 
 
@@ -34,12 +34,16 @@ class CompactEncoder(Encoder):
         nn.init.constant_(self.read.bias[slot_dim:], -2.0)
 
     def prepare(self, rows: pd.DataFrame) -> Batch:
-        """Token ids (n, T) and their slots (n, T)."""
-        ids = self.codec.encode(rows)
-        return {"ids": torch.from_numpy(ids), "slots": torch.from_numpy(self.codec.slots_of(ids))}
+        """What `prepare_tokens` gives."""
+        return prepare_tokens(self.codec, rows)
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """mu, logvar (B, Z) in float32 of the fitted tokens of a batch."""
+        mu, logvar, _ = self.read_row(batch)
+        return mu, logvar
+
+    def read_row(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """mu, logvar (B, Z) in float32, and the states (B, T, W) at the tokens."""
         ids, slots = batch["ids"], batch["slots"]
         b, t = ids.shape
         n = len(self.queries)
@@ -51,4 +55,4 @@ class CompactEncoder(Encoder):
         for block in self.blocks:
             x = block(x, causal=False, mask=mask)
         mu, logvar = self.read(self.norm(x[:, :n])).float().chunk(2, dim=-1)
-        return mu.reshape(b, -1), logvar.reshape(b, -1).clamp(-12, 4)
+        return mu.reshape(b, -1), logvar.reshape(b, -1).clamp(-12, 4), x[:, n:]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -44,3 +45,13 @@ def ordered_rows(codec: FittedCodec, width: int, std: float) -> torch.Tensor:
         smooth = math.sqrt(2) * torch.cos(2 * math.pi * (rank * frequency + torch.rand(width)))
         rows[slot.lo : slot.hi] = (smooth + 0.3 * rows[slot.lo : slot.hi]) / math.sqrt(1.09)
     return rows * std
+
+
+def prepare_tokens(codec: FittedCodec, rows: pd.DataFrame) -> dict[str, torch.Tensor]:
+    """Token ids (n, T) of canonical rows, their slots (n, T), and the digits (n, H) below the tokens' reach."""
+    ids = codec.encode(rows)
+    return {
+        "ids": torch.from_numpy(ids),
+        "slots": torch.from_numpy(codec.slots_of(ids)),
+        "tails": torch.from_numpy(codec.tails(rows)),
+    }

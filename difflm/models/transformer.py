@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from difflm.models.fused import Attention, SquaredReluMLP, half
+
 SHORT = 192
 
 
@@ -23,13 +25,21 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.up = nn.Linear(width, hidden or 4 * width)
-        self.down = nn.Linear(hidden or 4 * width, width)
+        self.up = nn.Linear(width, hidden or 4 * width, bias=False)
+        self.down = nn.Linear(hidden or 4 * width, width, bias=False)
 
     def forward(self, x: torch.Tensor, causal: bool, mask: torch.Tensor | None = None) -> torch.Tensor:
         """(B, T, D) -> (B, T, D); mask (B, 1, 1 or T, T) is True where attention is allowed."""
-        q, k, v = self._split(x)
-        return self._close(x, attend(q, k, v, causal, mask))
+        if x.device.type != "cpu" or x.shape[1] > SHORT:
+            q, k, v = self._split(x)
+            return self._close(x, heads_first(attend(q, k, v, causal, mask)))
+        bias = None
+        if causal and mask is None:
+            bias = torch.full((x.shape[1], x.shape[1]), -torch.inf).triu(1)
+        elif mask is not None:
+            bias = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+        y: torch.Tensor = Attention.apply(self.qkv(self.norm1(x)), self.heads, bias)
+        return self._close(x, y)
 
     def step(self, x: torch.Tensor, cache: torch.Tensor, at: int) -> torch.Tensor:
         """New positions (B, t, D) after `at` cached ones; cache (2, B, H, longest, K) is filled in place."""
@@ -37,7 +47,7 @@ class Block(nn.Module):
         t = x.shape[1]
         cache[0, :, :, at : at + t], cache[1, :, :, at : at + t] = k, v
         keys, values = cache[0, :, :, : at + t], cache[1, :, :, : at + t]
-        return self._close(x, attend(q, keys, values, causal=t > 1 and at == 0))
+        return self._close(x, heads_first(attend(q, keys, values, causal=t > 1 and at == 0)))
 
     def _split(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         b, t, d = x.shape
@@ -46,12 +56,19 @@ class Block(nn.Module):
         return q, k, v
 
     def _close(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        b, t, d = x.shape
-        x = x + self._drop(self.out(y.transpose(1, 2).reshape(b, t, d)))
-        return x + self._drop(self.down(F.relu(self.up(self.norm2(x))).square()))
+        """The residual stream x (B, T, D) after attention y (B, T, D) and MLP."""
+        x = x + self._drop(self.out(y))
+        wide = [half(self.norm2(x)), half(self.up.weight), half(self.down.weight)]
+        return x + self._drop(SquaredReluMLP.apply(*wide))
 
     def _drop(self, x: torch.Tensor) -> torch.Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+def heads_first(y: torch.Tensor) -> torch.Tensor:
+    """(B, H, T, K) as (B, T, D)."""
+    b, h, t, size = y.shape
+    return y.transpose(1, 2).reshape(b, t, h * size)
 
 
 def attend(

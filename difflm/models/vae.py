@@ -11,29 +11,44 @@ import torch
 from torch import nn
 
 from difflm.latent.posterior import kl_per_dimension, reparameterise
+from difflm.models.compact import CompactDecoder
+from difflm.models.compact_encoder import CompactEncoder
 from difflm.models.decoder import Batch, Decoder, Encoder
+from difflm.models.details import DetailLatent, Details
 from difflm.models.injectors import Injector
 
 
 class Output(NamedTuple):
-    """rec (B,), kl (B, Z), mu (B, Z)."""
+    """rec (B,), kl (B, Z), mu (B, Z), detail_kl (B,) with 0 for rows without details."""
 
     rec: torch.Tensor
     kl: torch.Tensor
     mu: torch.Tensor
+    detail_kl: torch.Tensor
 
 
 class LatentLM(nn.Module):
     """A language model with a latent: record -> z -> soft prompt -> record."""
 
-    def __init__(self, encoder: Encoder, injector: Injector, decoder: Decoder) -> None:
+    def __init__(
+        self, encoder: Encoder, injector: Injector, decoder: Decoder, details: Details | None = None
+    ) -> None:
         super().__init__()
         self.encoder, self.injector, self.decoder = encoder, injector, decoder
+        self.details = details
 
     def encode(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """mu, logvar (B, Z)."""
         mu_logvar: tuple[torch.Tensor, torch.Tensor] = self.encoder(batch)
         return mu_logvar
+
+    def encode_whole(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, DetailLatent | None]:
+        """mu, logvar (B, Z), and the second level where the model has one."""
+        if self.details is None:
+            return *self.encode(batch), None
+        assert isinstance(self.encoder, CompactEncoder)
+        mu, logvar, states = self.encoder.read_row(batch)
+        return mu, logvar, self.details.encode(states, batch["ids"], batch.get("tails"))
 
     def prompt(self, z: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Soft prompt (B, P, D) of z (B, Z) at noise level sigma (B,)."""
@@ -43,17 +58,29 @@ class LatentLM(nn.Module):
     def forward(
         self,
         batch: Batch,
-        eps: torch.Tensor,
+        eps: tuple[torch.Tensor, torch.Tensor],
         sigma: torch.Tensor,
         null: torch.Tensor | None = None,
         word_dropout: torch.Tensor | None = None,
+        detailed: torch.Tensor | None = None,
+        detail_eps: torch.Tensor | None = None,
     ) -> Output:
-        """eps (2, B, Z) standard normal draws for posterior and noise; null (B,) marks rows without a latent."""
-        mu, logvar = self.encode(batch)
+        """eps: standard normal draws (B, Z) for posterior and noise; null (B,) marks rows without a latent,
+        `detailed` (B,) those with details, drawn by `detail_eps` (B, T + H, d)."""
+        mu, logvar, second = self.encode_whole(batch)
         z = reparameterise(mu, logvar, eps[0])
         prompt = self.prompt(z + sigma[:, None] * eps[1], sigma)
         if null is not None:
             prompt = torch.where(
                 null[:, None, None], self.decoder.null_prompts(len(mu)).to(prompt.dtype), prompt
             )
-        return Output(self.decoder.row_nll(prompt, batch, word_dropout), kl_per_dimension(mu, logvar), mu)
+        kl = kl_per_dimension(mu, logvar)
+        if second is None or detailed is None or detail_eps is None:
+            rec = self.decoder.row_nll(prompt, batch, word_dropout)
+            return Output(rec, kl, mu, torch.zeros_like(rec))
+        assert self.details is not None and isinstance(self.decoder, CompactDecoder)
+        drawn = second.draw(detail_eps)
+        added = self.details.inputs(drawn) * detailed[:, None, None]
+        rec = self.decoder.row_nll(prompt, batch, word_dropout, added)
+        rec = rec + detailed * self.details.digit_nll(drawn, batch["tails"])
+        return Output(rec, kl, mu, detailed * second.kl())

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 
 from difflm.config import Config
 from difflm.formats.codec import FittedCodec
-from difflm.generation import decode_latents
+from difflm.generation import decode_latents, rebuild
 from difflm.metrics.reconstruction import exact_cells
 from difflm.models.build import build_model
 from difflm.models.compact import CompactDecoder
@@ -96,21 +96,27 @@ def decoder_alone_nats(model: LatentLM, batch: Batch) -> float:
 def make_look(
     model: LatentLM, schema: Schema, held: pd.DataFrame, batch: Batch, host: Host
 ) -> Callable[[], dict[str, Any]]:
-    """Accuracy of greedily reconstructed held-out cells, and a few rows written from N(0, I) for whoever watches."""
+    """Accuracy of greedily reconstructed held-out cells, from both levels of the latent and from the core alone,
+    and a few rows written from N(0, I) for whoever watches."""
     some = {k: v[:LOOKED_AT] for k, v in batch.items()}
 
-    def look() -> dict[str, Any]:
-        mu, _ = encode_batch(model, some)
-        rows, index, _ = decode_latents(model, mu, 0.0, 0.0, 0)
+    def accuracy(details: bool) -> float | None:
+        rows, index = rebuild(model, some, details)
         shares = exact_cells(schema, held.iloc[:LOOKED_AT].iloc[index.numpy()], rows)
-        z = torch.randn(SHOWN, mu.shape[1], generator=seeded(0, "look"))
+        return sum(shares.values()) / len(shares) if shares else None
+
+    def look() -> dict[str, Any]:
+        values = {"accuracy": accuracy(True)}
+        if model.details is not None:
+            values["core_accuracy"] = accuracy(False)
+        z = torch.randn(SHOWN, model.injector.size, generator=seeded(0, "look"))
         shown = decode_latents(model, z, 0.0, 1.0, 0)[0]
         named = [c.name for c in schema.columns if c.kind is not Kind.identifier]
         filled = shown.reindex(columns=schema.names)
         records = schema.restore(filled)[named].astype(object).map(str).to_dict("records")
         row = {"event": "sample", "stage": "vae", "seconds": round(host.seconds, 2), "rows": records}
         host.on_progress(row)
-        return {"accuracy": sum(shares.values()) / len(shares)} if shares else {}
+        return {name: value for name, value in values.items() if value is not None}
 
     return look
 

@@ -49,7 +49,7 @@ def train_lm(
         n = len(batch["ids"])
         copied = int(n * settings.copy_share)
         plain = {k: v[copied:] for k, v in batch.items()}
-        with mixed(accelerator.device):
+        with mixed(accelerator.device, cache=False):
             own = decoder.row_nll(decoder.null_prompts(n - copied), plain)
             if not copied:
                 return own, None
@@ -57,10 +57,13 @@ def train_lm(
             prefix = copy_prefix(decoder, batch, settings.copy_noise, generator)
             return own, decoder.row_nll(prefix, batch)
 
-    def step_loss(
-        rows: torch.Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        batch = {k: v[rows].to(accelerator.device) for k, v in train.items()}
+    def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
+        seeds = torch.randint(2**31, (len(rows),), generator=generator)
+        return {**{k: v[rows] for k, v in train.items()}, "seed": seeds}
+
+    def loss_of(batch: Batch, progress: float) -> tuple[torch.Tensor, dict[str, float]]:
+        generator = torch.Generator().manual_seed(int(batch.pop("seed")[0]))
+        batch = {k: v.to(accelerator.device) for k, v in batch.items()}
         own, copied = losses(batch, generator)
         total = own.sum() if copied is None else own.sum() + copied.sum()
         logs = {"loss": own.mean().item()} | ({} if copied is None else {"copy_loss": copied.mean().item()})
@@ -74,4 +77,5 @@ def train_lm(
         values = {"loss": own.mean().item()} | ({} if copied is None else {"copy_loss": copied.mean().item()})
         return {**values, "score": sum(values.values())}
 
-    Loop(plan, decoder, len(train["ids"]), step_loss, evaluate, host, accelerator).run()
+    threads = 1 if config.vae.dropout else None
+    Loop(plan, decoder, len(train["ids"]), draw, loss_of, evaluate, host, accelerator, threads=threads).run()

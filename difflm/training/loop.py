@@ -16,6 +16,7 @@ from torch import nn
 
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
+from difflm.training.shards import LossOf, Shards
 from difflm.training.state import load_state, save_state
 
 SAVE_EVERY_SECONDS = 60.0
@@ -48,7 +49,8 @@ def seeded(seed: int, *names: object) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
-StepLoss = Callable[[torch.Tensor, float, torch.Generator], tuple[torch.Tensor, dict[str, float]]]
+Draw = Callable[[torch.Tensor, torch.Generator], dict[str, torch.Tensor]]
+"""(row numbers, generator) -> what the loss reads of these rows and all that is random in it, rows first."""
 Evaluate = Callable[[], dict[str, Any]]
 
 
@@ -60,7 +62,7 @@ class Stateful(Protocol):
 
 
 class Loop:
-    """Trains `module` by `step_loss(rows, progress, generator) -> (loss, what to log)`.
+    """Trains `module` by `loss_of(draw(rows, generator), progress) -> (loss, what to log)`.
 
     `evaluate()` gives the validation row; its "score" (smaller is better) drives early stopping, and
     the weights with the best score are kept.
@@ -71,15 +73,21 @@ class Loop:
         plan: Plan,
         module: nn.Module,
         rows: int,
-        step_loss: StepLoss,
+        draw: Draw,
+        loss_of: LossOf,
         evaluate: Evaluate,
         host: Host,
         accelerator: Accelerator,
         extra: Stateful | None = None,
+        threads: int | None = None,
     ) -> None:
         self.plan, self.module, self.rows = plan, module, rows
-        self.step_loss, self.evaluate, self.host, self.accelerator = step_loss, evaluate, host, accelerator
-        self.extra = extra
+        self.draw, self.loss_of, self.evaluate = draw, loss_of, evaluate
+        self.host, self.accelerator, self.extra = host, accelerator, extra
+        self.trained = [p for p in module.parameters() if p.requires_grad]
+        self.shards = Shards(
+            min(plan.batch_size, rows), accelerator.device, accelerator.num_processes, threads
+        )
         self.steps, self.step, self.seconds = plan.steps, 0, 0.0
         self.next_check = 0.0
         self.best_score, self.bad = float("inf"), 0
@@ -99,9 +107,15 @@ class Loop:
         """Train to the end, to early stopping, or raise Stopped with the state saved."""
         load_state(self)
         start = self.host.seconds - self.seconds
+        self.module.train()
+        with self.shards:
+            self._steps(start)
+        save_state(self)
+        self._finish()
+
+    def _steps(self, start: float) -> None:
         saved, reported = self.host.seconds, 0
         next_evaluation = (int(self.progress * self.plan.evaluations) + 1) / self.plan.evaluations
-        self.module.train()
         while self.step < self.steps:
             logs = self._one_step()
             self.seconds = self.host.seconds - start
@@ -122,8 +136,6 @@ class Loop:
             if self.host.seconds - saved > SAVE_EVERY_SECONDS:
                 save_state(self)
                 saved = self.host.seconds
-        save_state(self)
-        self._finish()
 
     def _one_step(self) -> dict[str, float]:
         plan = self.plan
@@ -132,9 +144,13 @@ class Loop:
                 group["lr"] = group["peak"] * schedule(self.progress, plan.warmup)
         generator = seeded(plan.seed, plan.stage, self.step, self.accelerator.process_index)
         torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
-        loss, logs = self.step_loss(self._batch(), self.progress, generator)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_([p for p in self.module.parameters() if p.grad is not None], 1.0)
+        batch = self.draw(self._batch(), generator)
+        if self.shards.parts > 1:
+            logs = self.shards.backward(self.loss_of, batch, self.progress, self.trained)
+        else:
+            loss, logs = self.loss_of(batch, self.progress)
+            self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()

@@ -1,13 +1,14 @@
 """Optimisers: Muon for the matrices of Transformer blocks, AdamW for all else.
 
-RECIPE: the same reconstruction in a third of the time of AdamW alone. Before torch 2.9, which brought
-Muon, AdamW takes all.
+RECIPE: the same reconstruction in a third of the time of AdamW alone.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+
+from difflm.training.muon import Muon
 
 
 def make_optimizers(
@@ -19,12 +20,12 @@ def make_optimizers(
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             in_block = "blocks." in name and parameter.ndim == 2
-            (matrices if in_block and muon_lr and hasattr(torch.optim, "Muon") else rest).append(parameter)
+            (matrices if in_block and muon_lr else rest).append(parameter)
     made: list[torch.optim.Optimizer] = []
     if rest:
-        made.append(torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=weight_decay))
+        made.append(torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True))
     if matrices and muon_lr:
-        made.append(torch.optim.Muon(matrices, lr=muon_lr, weight_decay=weight_decay, momentum=0.95))
+        made.append(Muon(matrices, lr=muon_lr, weight_decay=weight_decay))
     for optimizer, peak in zip(made, [lr, muon_lr] if rest else [muon_lr], strict=False):
         for group in optimizer.param_groups:
             group["peak"] = peak

@@ -60,23 +60,25 @@ def train_diffusion(
     denoise = Precond(net).to(device)
     clean = normaliser.apply(held)
 
-    def step_loss(
-        rows: torch.Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, float]]:
+    def draw(rows: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
         mu, logvar = train[0][rows], train[1][rows]
         z = reparameterise(mu, logvar, torch.randn(mu.shape, generator=generator))
-        with mixed(device):
-            loss = edm_loss(
-                denoise, normaliser.apply(z).to(device), generator, settings.p_mean, settings.p_std
-            )
-        return loss, {"loss": loss.item(), "kind": "diffusion"}  # type: ignore[dict-item]
+        noise = torch.randn(len(z), 1 + z.shape[1], generator=generator)
+        return {"z": normaliser.apply(z), "noise": noise}
+
+    def loss_of(batch: dict[str, torch.Tensor], progress: float) -> tuple[torch.Tensor, dict[str, float]]:
+        z, noise = batch["z"].to(device), batch["noise"].to(device)
+        with mixed(device, cache=False):
+            loss = edm_loss(denoise, z, noise, settings.p_mean, settings.p_std)
+        return loss, {"loss": loss.item()}
 
     @torch.no_grad()
     def evaluate() -> dict[str, Any]:
         generator = seeded(plan.seed, "prior", "validation")
         repeated = clean.repeat(max(1, 8192 // len(clean)), 1).to(device)
-        loss = edm_loss(denoise, repeated, generator, settings.p_mean, settings.p_std)
+        noise = torch.randn(len(repeated), 1 + repeated.shape[1], generator=generator).to(device)
+        loss = edm_loss(denoise, repeated, noise, settings.p_mean, settings.p_std)
         return {"loss": loss.item(), "kind": "diffusion", "score": loss.item()}
 
-    Loop(plan, denoise, len(train[0]), step_loss, evaluate, host, accelerator).run()
+    Loop(plan, denoise, len(train[0]), draw, loss_of, evaluate, host, accelerator).run()
     return DiffusionPrior(denoise, normaliser, config.prior, config.sample.diffusion_steps)

@@ -1,8 +1,9 @@
 """Stage 1: encoder and injector (and the decoder, when it is trained along) learn the latent.
 
-Loss: (rec + beta * kl) / mean tokens, rec and kl in nats per record. Three kinds of rows share a batch:
-clean z, z with Gaussian noise of a level that the injector is told, and no latent at all, so that one
-decoder is sharp on the map, robust to the prior's small errors, and still the plain LM.
+Loss: (rec + beta * kl) / mean tokens, rec and kl in nats per record. Four kinds of rows share a batch:
+clean z, z with Gaussian noise of a level that the injector is told, no latent at all, and clean z with the
+details of the second level, so that one decoder is sharp on the map, robust to the prior's small errors, still
+the plain LM, and exact where a record itself is wanted.
 """
 
 from __future__ import annotations
@@ -49,30 +50,40 @@ def train_vae(
     joint = config.decoder.training == "joint"
     floor = min(config.beta.floor, nats_per_row / 3)
 
-    def noise_levels(n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """sigma (n,), 0 for clean rows, and which rows go without a latent (n,)."""
-        draws = torch.rand(3, n, generator=generator)
-        sigma = torch.where(draws[0] < settings.noise_share, settings.noise_max * draws[1] ** 1.5, 0.0)
-        return sigma.to(device), ((draws[2] < NULL_SHARE) & joint).to(device)
-
-    def step_loss(
-        rows: torch.Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        batch = {k: v[rows].to(device) for k, v in train.items()}
+    def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
         n = len(rows)
-        sigma, null = noise_levels(n, generator)
-        eps = torch.randn(2, n, size, generator=generator).to(device)
-        hidden = None
+        uniform = torch.rand(3, n, generator=generator)
+        batch = {k: v[rows] for k, v in train.items()}
+        null = (uniform[2] < NULL_SHARE) & joint
+        detailed = uniform[2] > 1 - settings.detail_share
+        noised = (uniform[0] < settings.noise_share) & ~detailed
+        batch["sigma"] = torch.where(noised, settings.noise_max * uniform[1] ** 1.5, 0.0)
+        batch["null"], batch["detailed"] = null, detailed
+        batch["eps"] = torch.randn(n, 2, size, generator=generator)
+        if model.details is not None:
+            positions = batch["ids"].shape[1] + batch["tails"].shape[1]
+            batch["detail_eps"] = torch.randn(n, positions, model.details.size, generator=generator)
         if settings.word_dropout and "ids" in batch:
-            hidden = (torch.rand(batch["ids"].shape, generator=generator) < settings.word_dropout).to(device)
-        with mixed(device):
-            rec, kl, _ = model(batch, eps, sigma, null if joint else None, hidden)
+            batch["hidden"] = torch.rand(batch["ids"].shape, generator=generator) < settings.word_dropout
+        return batch
+
+    def loss_of(batch: Batch, progress: float) -> tuple[torch.Tensor, dict[str, float]]:
+        batch = {k: v.to(device) for k, v in batch.items()}
+        sigma, null, eps = batch.pop("sigma"), batch.pop("null"), batch.pop("eps")
+        hidden, detailed = batch.pop("hidden", None), batch.pop("detailed")
+        drawn = batch.pop("detail_eps", None)
+        with mixed(device, cache=False):
+            rec, kl, _, detail_kl = model(
+                batch, eps.unbind(1), sigma, null if joint else None, hidden, detailed, drawn
+            )
         weight = beta.value(progress)
-        loss = (rec.mean() + weight * kl.sum(dim=1).mean().clamp(min=floor)) / tokens_per_row
-        clean = (sigma == 0) & ~null
+        cost = weight * kl.sum(dim=1).mean().clamp(min=floor) + config.beta.detail * detail_kl.mean()
+        loss = (rec.mean() + cost) / tokens_per_row
+        clean = (sigma == 0) & ~null & ~detailed
         logs = {
             "reconstruction": (rec * clean).sum().item() / max(int(clean.sum()), 1),
             "kl": kl.sum(dim=1).mean().item(),
+            "detail_kl": detail_kl.sum().item() / max(int(detailed.sum()), 1),
             "beta": weight,
             "active": active_dimensions(kl.detach()),
         }
@@ -100,7 +111,9 @@ def train_vae(
             "score": score,
         }
 
-    Loop(plan, model, len(next(iter(train.values()))), step_loss, evaluate, host, accelerator, beta).run()
+    rows = len(next(iter(train.values())))
+    threads = 1 if settings.dropout else None  # dropout draws from a generator that threads would share
+    Loop(plan, model, rows, draw, loss_of, evaluate, host, accelerator, beta, threads).run()
 
 
 @torch.no_grad()
@@ -114,9 +127,8 @@ def evaluate_elbo(
         part = {k: v[first : first + chunk].to(device) for k, v in batch.items()}
         rows = len(next(iter(part.values())))
         with mixed(device):
-            mu, _ = model.encode(part)
-            eps = torch.randn(2, rows, mu.shape[1], generator=generator).to(device)
-            out = model(part, eps, torch.zeros(rows, device=device))
+            eps = torch.randn(2, rows, model.injector.size, generator=generator).to(device)
+            out = model(part, (eps[0], eps[1]), torch.zeros(rows, device=device))
         recs.append(out.rec.float())
         kls.append(out.kl.float())
     return torch.cat(recs), torch.cat(kls)

@@ -1,0 +1,93 @@
+"""The second level of the latent: what the core z leaves open of one record (a hierarchical VAE, Sonderby 2016).
+
+The core is small, has a prior, and is what is mapped, interpolated and generated from. It cannot hold the last digit
+of every number, and should not: no prior could learn that. So each position of the row has a few dimensions of its
+own. With them a record comes back exactly; without them, as in generation, the decoder draws what they would have
+said. Digits that carry nothing (IntegerCode's tails) are no tokens of the decoder: they pass through here alone.
+
+B rows, T positions, H tail slots, d dimensions of a position, D decoder width, W encoder width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from difflm.formats.codec import PAD
+from difflm.formats.numbers import RADIX
+
+
+class DetailLatent(NamedTuple):
+    """mu, logvar (B, T + H, d) in float32; positions after the end of a row carry nothing."""
+
+    mu: torch.Tensor
+    logvar: torch.Tensor
+
+    def draw(self, eps: torch.Tensor) -> torch.Tensor:
+        """z (B, T + H, d) from standard normal draws of that shape."""
+        return self.mu + torch.exp(self.logvar / 2) * eps
+
+    def kl(self) -> torch.Tensor:
+        """Nats (B,) against N(0, I)."""
+        return 0.5 * (self.mu**2 + self.logvar.exp() - 1 - self.logvar).sum(dim=(1, 2))
+
+
+class Given(NamedTuple):
+    """What the decoder is told: inputs (B, T, D) to add, and tail digits (B, H)."""
+
+    inputs: torch.Tensor
+    tails: torch.Tensor
+
+
+class Details(nn.Module):
+    """Reads the details off the encoder's last states, and hands them to the decoder's inputs."""
+
+    def __init__(self, size: int, tail_slots: int, encoder_width: int, decoder_width: int) -> None:
+        super().__init__()
+        self.size, self.tail_slots = size, tail_slots
+        self.norm = nn.LayerNorm(encoder_width)
+        self.read = nn.Linear(encoder_width, 2 * size)
+        self.enter = nn.Linear(size, decoder_width)
+        nn.init.normal_(self.enter.weight, std=0.5)
+        nn.init.constant_(self.read.bias[size:], -2.0)
+        self.digit_mu = nn.Parameter(torch.randn(tail_slots, RADIX, size))
+        self.digit_logvar = nn.Parameter(torch.full((tail_slots, size), -2.0))
+        self.digit_head = nn.Parameter(torch.randn(tail_slots, RADIX, size))
+        self.digit_bias = nn.Parameter(torch.zeros(tail_slots, RADIX))
+
+    def encode(self, states: torch.Tensor, ids: torch.Tensor, tails: torch.Tensor | None) -> DetailLatent:
+        """Posterior of the encoder's states (B, T, W) at tokens `ids` (B, T), and of tail digits (B, H)."""
+        mu, logvar = self.read(self.norm(states)).float().chunk(2, dim=-1)
+        there = (ids != PAD)[:, :, None]
+        mu, logvar = mu * there, logvar.clamp(-12, 4) * there
+        if tails is not None and self.tail_slots:
+            slots = torch.arange(self.tail_slots, device=ids.device)
+            mu = torch.cat([mu, self.digit_mu[slots, tails.long()]], dim=1)
+            logvar = torch.cat([logvar, self.digit_logvar.clamp(-12, 4).expand(len(ids), -1, -1)], dim=1)
+        return DetailLatent(mu, logvar)
+
+    def inputs(self, z: torch.Tensor) -> torch.Tensor:
+        """What is added to the decoder's inputs (B, T, D) for details z (B, T + H, d)."""
+        entered: torch.Tensor = self.enter(z[:, : z.shape[1] - self.tail_slots])
+        return entered
+
+    def given(self, z: torch.Tensor) -> Given:
+        """The likeliest tail digits beside the decoder's inputs for details z (B, T + H, d)."""
+        return Given(self.inputs(z), self.digit_logits(z).argmax(dim=-1))
+
+    def digit_logits(self, z: torch.Tensor) -> torch.Tensor:
+        """(B, H, RADIX) for details z (B, T + H, d)."""
+        own = z[:, z.shape[1] - self.tail_slots :]
+        return torch.einsum("bhd,hrd->bhr", own.float(), self.digit_head) + self.digit_bias
+
+    def digit_nll(self, z: torch.Tensor, tails: torch.Tensor) -> torch.Tensor:
+        """Nats (B,) of tail digits (B, H) given z."""
+        logits = self.digit_logits(z)
+        return (
+            F.cross_entropy(logits.flatten(0, 1), tails.long().flatten(), reduction="none")
+            .view_as(tails)
+            .sum(1)
+        )
