@@ -154,7 +154,8 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     if state == "done":
         for file in run.directory("state").iterdir():
             file.unlink()
-    told = f"reconstruction {use['reconstruction']:.3f} of held-out cells, KL {use['kl']:.1f} nats"
+    told = f"reconstruction {use['reconstruction']:.3f} of held-out cells"
+    told += f" ({use['core']:.3f} from the core alone), KL {use['kl']:.1f} nats"
     message = f"stopped in stage {trained.stopped}; {told}" if trained.stopped else told
     run.write_status(state=state, stage=trained.stopped or "done", progress=1.0, message=message)
 

@@ -47,7 +47,8 @@ class Report:
     rows: list[ScoreRow]
     figures: list[Figure]
     latent: dict[str, Any] | None
-    """kl (nats a row), active (dimensions), reconstruction (share of held-out cells), per_column."""
+    """kl (nats a row of the core), active (its dimensions), reconstruction (share of held-out cells), core (the
+    same from the core alone), per_column, core_per_column."""
     details: dict[str, Any]
     settings: dict[str, Any]
     notes: list[str]
@@ -152,6 +153,8 @@ class Report:
             parts.append(f"{known['active']}{of} active dimensions")
         if known.get("reconstruction") is not None:
             parts.append(f"{known['reconstruction']:.1%} of held-out cells reconstructed exactly")
+        if known.get("core") is not None:
+            parts.append(f"{known['core']:.1%} from the core alone, which new rows are drawn from")
         return ["Latent use: " + (", ".join(parts) or "no figures")]
 
     def setting_lines(self) -> list[str]:

@@ -125,6 +125,9 @@ class FakeModel:
         nearest = ((z[:, None] - self.z[None]) ** 2).sum(axis=2).argmin(axis=1)
         return self.rows.iloc[nearest].reset_index(drop=True)
 
+    def reconstruct(self, rows: pd.DataFrame, details: bool = True) -> pd.DataFrame:
+        return rows.reset_index(drop=True) if details else self.decode(latents(rows))
+
     def stream(self, n: int, *, on_progress: Any = None, **_: Any) -> Iterator[pd.DataFrame]:
         rows = table(n, seed=3)
         for start in range(0, n, 500):

@@ -15,7 +15,7 @@ LOOK = 0.5
 """Seconds between two looks at the metrics."""
 EVERY = 5.0
 """Seconds of training between two lines about the training loss of a stage."""
-FIGURES = ("loss", "copy_loss", "reconstruction", "kl", "beta", "active", "accuracy")
+FIGURES = ("loss", "copy_loss", "reconstruction", "kl", "beta", "active", "accuracy", "core_accuracy")
 
 
 @contextmanager

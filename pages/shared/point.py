@@ -22,17 +22,17 @@ def show_point(run: Run, latents: Latents, identifier: str) -> None:
     kind, number = ("Real" if identifier[0] == "r" else "Synthetic"), int(identifier[1:])
     st.subheader(f"{kind} row {number}", anchor=False)
     with model(run) as lm:
-        rebuilt = lm.decode(latents.latent(identifier))
-    both = pd.concat([row, rebuilt[row.columns]], ignore_index=True)
-    changes = pd.concat([row.isna() & False, changed(row, rebuilt[row.columns])], ignore_index=True)
-    both.insert(0, "", ["the row", "rebuilt from its latent"])
+        whole = lm.reconstruct(row)[row.columns]
+        core = lm.decode(latents.latent(identifier))[row.columns]
+    both = pd.concat([row, whole, core], ignore_index=True)
+    changes = pd.concat([row.isna() & False, changed(row, whole), changed(row, core)], ignore_index=True)
+    both.insert(0, "", ["the row", "rebuilt from its latent", "from the core alone"])
     st.dataframe(marked(both, changes, palette), hide_index=True, alt="The row and its reconstruction")
-    wrong = int(changes.to_numpy().sum())
+    wrong = [int(n) for n in changes.to_numpy().sum(axis=1)]
     cells = row.shape[1]
     st.caption(
-        f"Rebuilt exactly: all {cells} cells."
-        if not wrong
-        else f"Rebuilt from its latent alone: {cells - wrong} of {cells} cells exact; the marked ones differ."
+        f"Exact from its whole latent: {cells - wrong[1]} of {cells} cells; from the core alone, which is what "
+        f"the map shows and new rows are drawn from: {cells - wrong[2]}. Marked cells differ."
     )
     with st.spinner("Looking for the nearest rows …"):
         distances, indices = nearest(latents.real, latents.latent(identifier), NEIGHBOURS + 1)

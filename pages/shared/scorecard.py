@@ -12,7 +12,7 @@ from difflm.report import Report
 from pages.shared.palette import Palette
 from pages.shared.states import figures
 from pages.shared.tables import marked
-from pages.shared.words import ACTIVE, KL, RECONSTRUCTED
+from pages.shared.words import ACTIVE, FROM_CORE, KL, RECONSTRUCTED
 
 GOALS = {"max": "higher", "min": "lower"}
 
@@ -29,9 +29,11 @@ def latent_use(report: Report) -> None:
         st.warning(" ".join(report.latent_lines()), icon=":material/warning:")
         return
     rebuilt, kl, active = (known.get(name) for name in ("reconstruction", "kl", "active"))
+    core = known.get("core")
     of = f" of {known['dimensions']}" if known.get("dimensions") else ""
     figures(
         ("Cells rebuilt exactly", "–" if rebuilt is None else f"{rebuilt:.1%}", RECONSTRUCTED),
+        ("From the core alone", "–" if core is None else f"{core:.1%}", FROM_CORE),
         ("Information", "–" if kl is None else f"{kl:.1f} nats a row", KL),
         ("Dimensions in use", "–" if active is None else f"{active}{of}", ACTIVE),
     )

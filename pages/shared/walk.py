@@ -57,7 +57,9 @@ def walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str) -> W
 def _walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str, stamp: float) -> Walk:
     z = interpolate(latents.latent(a)[0], latents.latent(b)[0], steps, mode)
     with model(run) as lm:
-        rows = lm.decode(z)
+        # The ends are rows and come back with their details; between them there are none.
+        ends = lm.reconstruct(pd.concat([latents.row(a), latents.row(b)], ignore_index=True))
+        rows = pd.concat([ends.iloc[:1], lm.decode(z).iloc[1:-1], ends.iloc[1:]], ignore_index=True)
         broken = lm.schema.broken(lm.schema.canonical(rows))
     good = [not bad for bad in broken]
     distance, _ = nearest(latents.real, z, 1)

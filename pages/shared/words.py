@@ -50,4 +50,5 @@ FINGERPRINT = "A checksum of content and split: the same data and split always h
 SPLIT = "80 % of the rows to learn from, 10 % to decide when to stop, 10 % never shown, for the final scores."
 SEED = "The same seed with the same settings gives the same rows."
 TARGET = "The column that scores try to predict, to see whether synthetic rows are useful for learning."
-RECONSTRUCTED = "Share of the cells of unseen rows that come back from their latent alone (reconstruction)."
+RECONSTRUCTED = "Share of the cells of unseen rows that come back exactly from their latent (reconstruction)."
+FROM_CORE = "The same from the core of the latent alone: the part that the map shows and that new rows are drawn from."
