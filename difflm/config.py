@@ -30,8 +30,14 @@ class LatentConfig(Section):
         4,
         ge=0,
         le=64,
-        description="Second level: dimensions for each token, for exact reconstruction; 0 for none",
+        description="Second level: dimensions for each token (4 or more), for exact reconstruction; 0 for none",
     )
+
+    @model_validator(mode="after")
+    def _two_circles(self) -> LatentConfig:
+        if 0 < self.detail_dim < 4:
+            raise ValueError("latent.detail_dim must be 0 or at least 4")
+        return self
 
     @property
     def size(self) -> int:

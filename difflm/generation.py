@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 import pandas as pd
@@ -15,7 +16,7 @@ import torch
 from difflm.config import SampleConfig
 from difflm.errors import GenerationError
 from difflm.models.compact import CompactDecoder
-from difflm.models.decoder import Batch
+from difflm.models.decoder import Batch, Written
 from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
@@ -24,6 +25,9 @@ from difflm.training.loop import seeded
 FIRST_BATCH = 64
 """Rows of the first batch; each next one is twice as large up to sample.batch_size, so a few rows come at once."""
 CACHE_BYTES = 512 * 2**20
+PART = 512
+"""Rows that one thread decodes on a CPU: their KV cache stays close to its core. Always the same, so that the rows
+of a seed do not depend on the number of threads."""
 
 Keep = Callable[[pd.DataFrame], pd.Series]
 OnProgress = Callable[[int, int], None]
@@ -68,28 +72,49 @@ def decode_latents(
     device = next(model.parameters()).device
     model.eval()
     batch_size = batch_limit(model, batch_size)
-    frames, numbers = [], []
-    rejected: dict[str, int] = {}
-    for batch, first in enumerate(range(0, len(z), batch_size)):
+    if device.type == "cpu":
+        batch_size = min(batch_size, PART)
+
+    @torch.no_grad()
+    def decode(batch: int) -> Written:
+        first = batch * batch_size
         part = z[first : first + batch_size].to(device)
         generator = seeded(seed, "decode", batch) if device.type == "cpu" else _on_device(seed, batch, device)
-        with mixed(device):
+        with mixed(device, cache=False):
             prompt = (
                 model.decoder.null_prompts(len(part))
                 if null
                 else model.prompt(part, torch.full((len(part),), float(sigma), device=device))
             )
             if second is None or model.details is None:
-                written = model.decoder.write(prompt, temperature, generator, only)
-            else:
-                assert isinstance(model.decoder, CompactDecoder)
-                given = model.details.given(second[first : first + batch_size].to(device))
-                written = model.decoder.write(prompt, temperature, generator, only, given)
+                return model.decoder.write(prompt, temperature, generator, only)
+            assert isinstance(model.decoder, CompactDecoder)
+            given = model.details.given(second[first : first + batch_size].to(device))
+            return model.decoder.write(prompt, temperature, generator, only, given)
+
+    frames, numbers = [], []
+    rejected: dict[str, int] = {}
+    for batch, written in enumerate(_in_threads(decode, -(-len(z) // batch_size), device)):
         frames.append(written.rows)
-        numbers.append(torch.tensor(written.index, dtype=torch.long) + first)
+        numbers.append(torch.tensor(written.index, dtype=torch.long) + batch * batch_size)
         for reason, count in written.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + count
     return pd.concat(frames, ignore_index=True), torch.cat(numbers), rejected
+
+
+def _in_threads(decode: Callable[[int], Written], count: int, device: torch.device) -> Iterator[Written]:
+    """decode(0), decode(1), ...: on a CPU by one thread a core, since the steps of a small decoder are too short to
+    be shared between cores."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or count == 1:
+        yield from map(decode, range(count))
+        return
+    try:
+        with ThreadPoolExecutor(min(threads, count), "decode", torch.set_num_threads, (1,)) as pool:
+            yield from pool.map(decode, range(count))
+    finally:
+        # A worker's setting is also the default of the libraries below; give it back.
+        torch.set_num_threads(threads)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ B rows, T positions, H tail slots, d dimensions of a position, D decoder width, 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -53,9 +54,11 @@ class Details(nn.Module):
         self.enter = nn.Linear(size, decoder_width)
         nn.init.normal_(self.enter.weight, std=0.5)
         nn.init.constant_(self.read.bias[size:], -2.0)
-        self.digit_mu = nn.Parameter(torch.randn(tail_slots, RADIX, size))
-        self.digit_logvar = nn.Parameter(torch.full((tail_slots, size), -2.0))
-        self.digit_head = nn.Parameter(torch.randn(tail_slots, RADIX, size))
+        code, logvar = circles(size)
+        self.digit_mu = nn.Parameter(code.repeat(tail_slots, 1, 1))
+        self.digit_logvar = nn.Parameter(logvar.repeat(tail_slots, 1))
+        # Where codes are equally long, the posterior of a digit given z is a softmax of z mu / variance.
+        self.digit_head = nn.Parameter((code / logvar.exp()).repeat(tail_slots, 1, 1))
         self.digit_bias = nn.Parameter(torch.zeros(tail_slots, RADIX))
 
     def encode(self, states: torch.Tensor, ids: torch.Tensor, tails: torch.Tensor | None) -> DetailLatent:
@@ -91,3 +94,15 @@ class Details(nn.Module):
             .view_as(tails)
             .sum(1)
         )
+
+
+def circles(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A first code of two-digit numbers: mu (RADIX, d), tens and ones as angles on a circle each, and logvar (d,).
+
+    A hundred classes that each turn up in few rows would take thousands of steps to spread out by themselves."""
+    k = torch.arange(RADIX)
+    angles = 2 * math.pi / 10 * torch.stack([k // 10, k % 10])
+    mu, logvar = torch.zeros(RADIX, size), torch.zeros(size)
+    mu[:, 0:4:2], mu[:, 1:4:2] = angles.cos().t(), angles.sin().t()
+    logvar[:4] = -4.5
+    return mu, logvar
