@@ -15,7 +15,7 @@ from difflm.models.build import build_model
 from difflm.models.details import Details, circles
 from difflm.models.vae import LatentLM
 from difflm.schema import Schema
-from difflm.training.fit import prepare
+from difflm.training.fit import encode_batch, prepare
 from tests.test_codec import mixed_table
 
 SMALL = {"decoder.width": 32, "decoder.layers": 2, "encoder.width": 32}
@@ -87,8 +87,7 @@ def test_rows_without_details_cost_what_the_core_alone_costs(
 def test_rebuilding_without_details_is_decoding_mu(built: tuple[FittedCodec, pd.DataFrame, LatentLM]) -> None:
     _, rows, model = built
     batch = prepare(model, rows.iloc[:20])
-    with torch.no_grad():
-        mu, _ = model.encode(batch)
+    mu, _ = encode_batch(model, batch)
     core, _ = rebuild(model, batch, details=False)
     assert core.equals(decode_latents(model, mu, 0.0, 0.0, 0)[0])
     assert rebuild(model, batch, details=False, chunk=7)[1].tolist() == list(range(20))
