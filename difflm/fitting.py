@@ -20,7 +20,7 @@ from difflm import artifact as files
 from difflm.artifact import Artifact
 from difflm.config import Config
 from difflm.data import Dataset, load
-from difflm.disk import write_json
+from difflm.disk import read_json, write_json
 from difflm.errors import RunError
 from difflm.formats.codec import FittedCodec
 from difflm.priors.base import Prior
@@ -31,6 +31,7 @@ from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import Size, make_plans
 from difflm.training.prior import Latents, train_prior
+from difflm.training.speed import machine_speed
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -116,9 +117,17 @@ def _train(
 
     spent = _seconds_so_far(run)
     host = Host(on_progress, should_stop, run.directory("state"), spent)
-    trained = train_all(config, codec, train, held, host)
+    trained = train_all(config, codec, train, held, host, _speed(run))
     artifact = Artifact(config, schema, codec, trained.model, trained.prior)
     return trained, artifact
+
+
+def _speed(run: Run) -> float:
+    """Speed of the machine that the run began on: a resumed run keeps its plan."""
+    path = run.directory("state") / "speed.json"
+    if not path.exists():
+        write_json(path, {"speed": machine_speed(_accelerator().device)})
+    return float(read_json(path)["speed"])
 
 
 def _seconds_so_far(run: Run) -> float:
@@ -170,8 +179,9 @@ def fit_other_prior(kind: str, run: Run, config: Config) -> Prior:
     tensors = load_file(run.path / "latents" / "train.safetensors")
     latents: Latents = (tensors["mu"], tensors["logvar"])
     changed = Config.load({**config.model_dump(), "prior": {**config.prior.model_dump(), "kind": kind}})
-    plan = make_plans(changed, Size(len(latents[0]), 1.0))["prior"]
-    made = train_prior(changed, plan, latents, latents, Host(), _accelerator())
+    accelerator = _accelerator()
+    plan = make_plans(changed, Size(len(latents[0]), 1.0), machine_speed(accelerator.device))["prior"]
+    made = train_prior(changed, plan, latents, latents, Host(), accelerator)
     made.save(folder)
     return made
 

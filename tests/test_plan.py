@@ -1,9 +1,15 @@
 """Steps out of a time limit, before training starts."""
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from difflm.config import Config
+from difflm.errors import ConfigError
 from difflm.training.plan import MOST_EPOCHS, Size, make_plans
+from difflm.training.speed import REFERENCE_SECONDS, machine_speed
+from difflm.training.speed import probe as real_probe
 
 ADULT = Size(29_304, 15.0)
 
@@ -38,3 +44,30 @@ def test_short_tables_are_not_read_a_thousand_times() -> None:
 def test_passes_set_by_hand_are_kept_and_not_cut_by_the_clock() -> None:
     plan = make_plans(Config.from_preset("quick", {"vae.epochs": 3}), ADULT)["vae"]
     assert plan.steps == pytest.approx(3 * ADULT.rows / plan.batch_size, abs=1) and plan.seconds is None
+
+
+def test_a_faster_machine_gets_more_steps_in_the_same_time() -> None:
+    slow, fast = (make_plans(Config(), ADULT, speed) for speed in (1.0, 2.0))
+    for stage in slow:
+        assert fast[stage].steps == pytest.approx(2 * slow[stage].steps, abs=1)
+        assert fast[stage].seconds == slow[stage].seconds
+
+
+def test_the_speed_of_a_machine_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DIFFLM_SPEED", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calls: list[float] = []
+
+    def probe(device: torch.device) -> float:
+        calls.append(2 * REFERENCE_SECONDS)
+        return calls[-1]
+
+    monkeypatch.setattr("difflm.training.speed.probe", probe)
+    first = machine_speed(torch.device("cpu"))
+    assert first == machine_speed(torch.device("cpu")) == pytest.approx(0.5, rel=0.03) and len(calls) == 1
+    monkeypatch.setenv("DIFFLM_SPEED", "3")
+    assert machine_speed(torch.device("cpu")) == 3.0
+    monkeypatch.setenv("DIFFLM_SPEED", "fast")
+    with pytest.raises(ConfigError, match="DIFFLM_SPEED"):
+        machine_speed(torch.device("cpu"))
+    assert 0 < real_probe(torch.device("cpu"), 0.0) < 60

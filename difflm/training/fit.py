@@ -53,15 +53,21 @@ class Trained:
 
 
 def train_all(
-    config: Config, codec: FittedCodec, train: pd.DataFrame, validation: pd.DataFrame, host: Host
+    config: Config,
+    codec: FittedCodec,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    host: Host,
+    speed: float = 1.0,
 ) -> Trained:
-    """Stages 0-2 on canonical rows. A stop leaves the best weights and a quickly fitted prior."""
+    """Stages 0-2 on canonical rows, planned for a machine of this `speed`. A stop leaves the best weights and a
+    quickly fitted prior."""
     accelerator = Accelerator()
     model = build_model(config, codec).to(accelerator.device)
     batch, held = prepare(model, train), prepare(model, validation.iloc[:HELD_OUT])
     set_dropout(model, config.vae.dropout)
     tokens = mean_tokens(batch)
-    plans = make_plans(config, Size(len(train), tokens))
+    plans = make_plans(config, Size(len(train), tokens), speed)
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):

@@ -1,7 +1,8 @@
 """From a time limit to steps, before training starts.
 
-The steps follow from the sizes of table and model and one reference rate alone, so the same table and
-preset train the same on any machine that keeps up; slower ones are cut back while they run (Loop).
+The steps follow from the sizes of table and model and from the speed of the machine, which is measured once
+(training/speed.py): the same table and preset train the same on one machine. One that is busy with other work
+is cut back while it runs (Loop).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Size:
     tokens: float
 
 
-def make_plans(config: Config, size: Size) -> dict[str, Plan]:
-    """A Plan for each stage: "lm" (share may be 0), "vae", "prior"."""
+def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan]:
+    """A Plan for each stage: "lm" (share may be 0), "vae", "prior"; `speed` is that of `machine_speed`."""
     budget = config.time_limit * 60 * (1 - OVERHEAD_SHARE)
     compact = config.decoder.kind == "compact"
     lm_share = config.lm.share if compact else 0.0
@@ -51,7 +52,7 @@ def make_plans(config: Config, size: Size) -> dict[str, Plan]:
     for stage, length in (("lm", 1 + config.lm.copy_share), ("vae", 1.0)):
         seconds = budget * shares[stage]
         cost = row_operations(config, size, stage) * (length if stage == "lm" else 1.0)
-        steps = seconds / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
+        steps = seconds * speed / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
         steps = epochs * size.rows / batch if epochs else min(steps, MOST_EPOCHS[stage] * size.rows / batch)
         plans[stage] = Plan(
@@ -66,7 +67,7 @@ def make_plans(config: Config, size: Size) -> dict[str, Plan]:
     prior = config.prior
     weights = denoiser_weights(config)
     seconds = budget * shares["prior"]
-    steps = prior.steps or seconds / (
+    steps = prior.steps or seconds * speed / (
         PRIOR_STEP_SECONDS + 6 * weights * min(prior.batch_size, size.rows) / (REFERENCE_RATE * 0.7)
     )
     plans["prior"] = Plan(
