@@ -189,7 +189,9 @@ def main() -> None:
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     print(f"machine   {platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}")
     packages = ("torch", "pandas", "pyarrow", "numpy")
-    print(f"versions  Python {platform.python_version()}, " + ", ".join(f"{p} {version(p)}" for p in packages))
+    print(
+        f"versions  Python {platform.python_version()}, " + ", ".join(f"{p} {version(p)}" for p in packages)
+    )
     print(f"{'stage':30}{'time':>11}{'peak':>12}{'kept':>12}")
     for name in options.cases:
         case(name, options.fit, options.sample)

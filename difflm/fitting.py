@@ -27,7 +27,7 @@ from difflm.priors.base import Prior
 from difflm.projection import cached
 from difflm.runs import Run
 from difflm.schema import Kind
-from difflm.training.fit import Trained, train_all
+from difflm.training.fit import Trained, some_rows, train_all
 from difflm.training.host import Host
 from difflm.training.plan import Size, make_plans
 from difflm.training.prior import Latents, train_prior
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 1000
 """Rows that a finished run keeps as its first sample."""
+USE_TOKENS, LEAST_USE = 250_000, 1000
+"""Tokens of held-out rows that are rebuilt for the latent use of a finished run, and the least number of rows."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
 """Share of the training that is over at the end of each stage, for the progress bar."""
 
@@ -135,11 +137,15 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     files.save(artifact, run.path)
     write_json(run.path / "config.json", {**json.loads(artifact.config.model_dump_json()), **own})
     mu, logvar = trained.train_latents
+    rows = torch.from_numpy(trained.train_rows)
     save_file(
-        {"mu": mu.contiguous(), "logvar": logvar.contiguous()}, run.directory("latents") / "train.safetensors"
+        {"mu": mu.contiguous(), "logvar": logvar.contiguous(), "rows": rows},
+        run.directory("latents") / "train.safetensors",
     )
     model = DiffLM(artifact, run)
-    use = latent_use(model, dataset.validation)
+    most = max(LEAST_USE, USE_TOKENS // max(artifact.codec.fixed, 1))
+    held = some_rows(len(dataset.validation), most, artifact.config.seed)
+    use = latent_use(model, dataset.validation.iloc[held].reset_index(drop=True))
     write_json(run.path / "vae" / "latent.json", use)
     shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
     # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.
