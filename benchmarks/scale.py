@@ -81,11 +81,11 @@ def make_file(folder: Path, rows: int, columns: int, ending: str, seed: int = 0)
 class Watch:
     """Runs stages and prints seconds, peak and what stays in memory."""
 
-    def run(self, name: str, call: Callable[[], Any]) -> Any:
-        """The result of `call`."""
+    def run(self, name: str, call: Callable[..., Any], *given: Any) -> Any:
+        """The result of `call(*given)`."""
         Path("/proc/self/clear_refs").write_text("5")
         start = time.perf_counter()
-        made = call()
+        made = call(*given)
         seconds = time.perf_counter() - start
         report(name, seconds, _status("VmHWM"), _status("VmRSS"))
         return made
@@ -120,24 +120,24 @@ def stages(path: Path, folder: Path) -> None:
     from difflm.schema import Schema
     from difflm.training.fit import encode_batch, prepare
 
-    frame = watch.run("read", lambda: read_table(path))
-    watch.run("infer schema", lambda: Schema.infer(frame))
+    frame = watch.run("read", read_table, path)
+    watch.run("infer schema", Schema.infer, frame)
     del frame
-    dataset = watch.run("load: read, infer, split", lambda: load(path))
-    watch.run("write the run's copy", lambda: dataset.write(folder / "data"))
+    dataset = watch.run("load: read, infer, split", load, path)
+    watch.run("write the run's copy", dataset.write, folder / "data")
     schema, validation = dataset.schema, dataset.validation
-    train = watch.run("canonical", lambda: schema.canonical(dataset.train))
+    train = watch.run("canonical", schema.canonical, dataset.train)
     del dataset
     config = Config.from_preset("quick")
-    codec = watch.run("codec fit", lambda: FittedCodec.fit(schema, train, config.format.bins))
+    codec = watch.run("codec fit", FittedCodec.fit, schema, train, config.format.bins)
     model = build_model(config, codec)
-    batch = watch.run("tokens", lambda: prepare(model, train))
+    batch = watch.run("tokens", prepare, model, train)
     print(f"  {'':28}{sum(v.untyped_storage().nbytes() for v in batch.values()) / 2**20:9.0f} MB of tokens")
     del train
     some = {k: v[:20_000] for k, v in batch.items()}
-    watch.run("latents of 20,000 rows", lambda: encode_batch(model, some))
+    watch.run("latents of 20,000 rows", encode_batch, model, some)
     del batch, some, validation
-    watch.run("read the run's copy", lambda: Dataset.read(folder / "data"))
+    watch.run("read the run's copy", Dataset.read, folder / "data")
 
 
 def timed(name: str, command: list[str]) -> None:

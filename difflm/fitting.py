@@ -95,7 +95,16 @@ def _data_of(
     folder = run.directory("data")
     if (folder / "schema.json").exists():
         return Dataset.read(folder)
-    dataset = load(data, target=config.target, validation=validation, kinds=kinds, seed=config.seed)
+    dataset = load(
+        data,
+        target=config.target,
+        validation=validation,
+        kinds=kinds,
+        seed=config.seed,
+        max_rows=config.input.max_rows,
+    )
+    if dataset.drawn:
+        run.append_metrics({"event": "warning", "stage": "data", "text": dataset.drawn})
     dataset.write(folder)
     return dataset
 

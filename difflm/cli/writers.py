@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from difflm.disk import explained, make_folder
+from difflm.disk import appearing, make_folder
 from difflm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -158,20 +158,3 @@ def writing(path: Path) -> Iterator[Writer]:
             yield writer
         finally:
             writer.close()
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name at the end of the block, if that is reached."""
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise explained(error, path) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
