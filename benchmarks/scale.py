@@ -84,16 +84,17 @@ class Watch:
     def run(self, name: str, call: Callable[..., Any], *given: Any) -> Any:
         """The result of `call(*given)`."""
         Path("/proc/self/clear_refs").write_text("5")
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         made = call(*given)
-        seconds = time.perf_counter() - start
-        report(name, seconds, _status("VmHWM"), _status("VmRSS"))
+        seconds, used = time.perf_counter() - start, time.process_time() - used
+        report(name, seconds, used, _status("VmHWM"), _status("VmRSS"))
         return made
 
 
-def report(name: str, seconds: float, peak: float, kept: float | None = None) -> None:
-    """One line of figures; memory in MB."""
-    print(f"  {name:28}{seconds:9.2f} s{peak:9.0f} MB{'' if kept is None else f'{kept:9.0f} MB'}", flush=True)
+def report(name: str, seconds: float, used: float, peak: float, kept: float | None = None) -> None:
+    """One line of figures: seconds on the wall and of processor time, memory in MB."""
+    rest = "" if kept is None else f"{kept:9.0f} MB"
+    print(f"  {name:28}{seconds:9.2f} s{used:9.2f} s{peak:9.0f} MB{rest}", flush=True)
 
 
 def _status(field: str) -> float:
@@ -147,12 +148,13 @@ def timed(name: str, command: list[str]) -> None:
     assert process.stderr is not None
     tail = process.stderr.read().decode()[-400:]
     _, status, usage = os.wait4(process.pid, 0)
-    report(name, time.perf_counter() - start, usage.ru_maxrss / 1024)
+    used = usage.ru_utime + usage.ru_stime
+    report(name, time.perf_counter() - start, used, usage.ru_maxrss / 1024)
     if status:
         print(tail)
 
 
-def case(name: str, minutes: float | None, sampled: int) -> None:
+def case(name: str, minutes: float | None, sampled: int, measured: bool) -> None:
     """One table: its stages, then maybe the whole commands."""
     size, _, ending = name.partition(":")
     rows, columns = map(int, size.split("x"))
@@ -160,7 +162,8 @@ def case(name: str, minutes: float | None, sampled: int) -> None:
         folder = Path(temporary)
         path = make_file(folder, rows, columns, ending or "parquet")
         print(f"{name}, {path.stat().st_size / 2**20:.0f} MB on disk", flush=True)
-        subprocess.run([sys.executable, __file__, "--stages", str(path)], check=False)
+        if measured:
+            subprocess.run([sys.executable, __file__, "--stages", str(path)], check=False)
         if minutes is None:
             return
         difflm, run = [sys.executable, "-m", "difflm"], str(folder / "run")
@@ -180,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=["10000x15", "100000x15", "1000000x15", "20000x200"])
     parser.add_argument("--fit", type=float, metavar="MINUTES")
+    parser.add_argument("--only-fit", action="store_true", help="leave the stages out")
     parser.add_argument("--sample", type=int, default=100_000)
     parser.add_argument("--stages", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -192,9 +196,9 @@ def main() -> None:
     print(
         f"versions  Python {platform.python_version()}, " + ", ".join(f"{p} {version(p)}" for p in packages)
     )
-    print(f"{'stage':30}{'time':>11}{'peak':>12}{'kept':>12}")
+    print(f"{'stage':30}{'wall':>11}{'processor':>11}{'peak':>12}{'kept':>12}")
     for name in options.cases:
-        case(name, options.fit, options.sample)
+        case(name, options.fit, options.sample, not options.only_fit)
 
 
 if __name__ == "__main__":
