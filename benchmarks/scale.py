@@ -3,7 +3,7 @@
 Each case runs in a process of its own; the peak of a stage is the resident set's high-water mark while it ran.
 `--fit MINUTES` adds the whole command `difflm fit` and `difflm sample`.
 
-    python benchmarks/scale.py 10000x15 100000x15 1000000x15:csv 20000x200 [--fit 1] [--sample 100000]
+    python benchmarks/scale.py 10000x15 100000x15 1000000x15:csv 10000000x15:folder 20000x200 [--fit 1]
 """
 
 from __future__ import annotations
@@ -62,13 +62,19 @@ def make_rows(count: int, columns: int, first: int, seed: int) -> pd.DataFrame:
 
 
 def make_file(folder: Path, rows: int, columns: int, ending: str, seed: int = 0) -> Path:
-    """A Parquet or CSV file, written by chunks."""
+    """A Parquet or CSV file, written by chunks; as a folder one Parquet file of a chunk over and over."""
     path = folder / f"{rows}x{columns}.{ending}"
+    if ending == "folder":
+        path.mkdir()
+        first = make_file(folder, CHUNK, columns, "parquet", seed)
+        for number in range(rows // CHUNK):
+            (path / f"{number:05d}.parquet").hardlink_to(first)
+        return path
     writer: pq.ParquetWriter | None = None
-    for first in range(0, rows, CHUNK):
-        frame = make_rows(min(CHUNK, rows - first), columns, first, seed)
+    for start in range(0, rows, CHUNK):
+        frame = make_rows(min(CHUNK, rows - start), columns, start, seed)
         if ending == "csv":
-            frame.to_csv(path, mode="a", header=first == 0, index=False)
+            frame.to_csv(path, mode="a", header=start == 0, index=False)
             continue
         table = pa.Table.from_pandas(frame, preserve_index=False)
         writer = writer or pq.ParquetWriter(path, table.schema)
@@ -116,12 +122,13 @@ def stages(path: Path, folder: Path) -> None:
     watch.run("import", imports)
     from difflm.config import Config
     from difflm.data import Dataset, load, read_table
+    from difflm.data.sampled import Draw
     from difflm.formats.codec import FittedCodec
     from difflm.models.build import build_model
     from difflm.schema import Schema
     from difflm.training.fit import encode_batch, prepare
 
-    frame = watch.run("read", read_table, path)
+    frame = watch.run("read", read_table, path, Draw())
     watch.run("infer schema", Schema.infer, frame)
     del frame
     dataset = watch.run("load: read, infer, split", load, path)
@@ -161,7 +168,8 @@ def case(name: str, minutes: float | None, sampled: int, measured: bool) -> None
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         path = make_file(folder, rows, columns, ending or "parquet")
-        print(f"{name}, {path.stat().st_size / 2**20:.0f} MB on disk", flush=True)
+        size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.iterdir()))
+        print(f"{name}, {size / 2**20:.0f} MB on disk", flush=True)
         if measured:
             subprocess.run([sys.executable, __file__, "--stages", str(path)], check=False)
         if minutes is None:
