@@ -27,7 +27,7 @@ from difflm.priors.base import Prior
 from difflm.projection import cached
 from difflm.runs import Run
 from difflm.schema import Kind
-from difflm.training.fit import Trained, some_rows, train_all
+from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import Size, make_plans
 from difflm.training.prior import Latents, train_prior
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 1000
 """Rows that a finished run keeps as its first sample."""
-USE_TOKENS, LEAST_USE = 250_000, 1000
-"""Tokens of held-out rows that are rebuilt for the latent use of a finished run, and the least number of rows."""
+USE_TOKENS = 250_000
+"""Tokens of held-out rows that are rebuilt for the latent use of a finished run."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
 """Share of the training that is over at the end of each stage, for the progress bar."""
 
@@ -152,9 +152,7 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
         run.directory("latents") / "train.safetensors",
     )
     model = DiffLM(artifact, run)
-    most = max(LEAST_USE, USE_TOKENS // max(artifact.codec.fixed, 1))
-    held = some_rows(len(dataset.validation), most, artifact.config.seed)
-    use = latent_use(model, dataset.validation.iloc[held].reset_index(drop=True))
+    use = latent_use(model, dataset.validation, USE_TOKENS)
     write_json(run.path / "vae" / "latent.json", use)
     shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
     # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 
 from difflm.config import Config
+from difflm.estimates import step_rows
 from difflm.formats.codec import FittedCodec
 from difflm.generation import decode_latents
 from difflm.metrics.reconstruction import exact_cells
@@ -38,7 +39,7 @@ from difflm.training.vae import train_vae
 
 HELD_OUT = 2048
 """Most held-out rows that an evaluation during training takes."""
-HELD_TOKENS = 2**18
+HELD_TOKENS = 2**17
 """And most tokens of these rows: they go through the decoder in one piece."""
 LATENT_TOKENS = 4_000_000
 """Tokens of the training rows that are encoded at the end; the prior and the map need no more of a long table."""
@@ -75,7 +76,8 @@ def train_all(
     tokens = mean_tokens(batch)
     held = prepare(model, validation.iloc[: min(HELD_OUT, int(HELD_TOKENS / tokens) + 1)])
     encoded = some_rows(len(train), max(LEAST_LATENTS, int(LATENT_TOKENS / tokens)), config.seed)
-    plans = make_plans(config, Size(len(train), tokens))
+    fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
+    plans = make_plans(config.model_copy(update={"vae": fitting}), Size(len(train), tokens))
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
