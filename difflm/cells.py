@@ -106,14 +106,7 @@ def strings(series: pd.Series) -> NDArray[np.object_]:
     series = unwrapped(series)
     if series.dtype == object:
         return _objects([text_of(cell) for cell in series.array])
-    if pd.api.types.is_string_dtype(series.dtype):
-        cells = series.to_numpy(dtype=object)
-        absent = (series.isna() | (series == "")).to_numpy(dtype=bool)
-        if not absent.any():
-            return cells
-        cells = cells.copy()
-        cells[absent] = None
-        return cells
+    # Equal cells share one string: a column of categories costs a pointer a row.
     codes, uniques = pd.factorize(series)
     return _objects([*(text_of(cell) for cell in uniques), None])[codes]
 
@@ -136,9 +129,7 @@ def numbers(series: pd.Series) -> Numbers:
     else:
         cells = strings(series)
         known = np.array([cell is not None for cell in cells], dtype=bool)
-        words = np.array(
-            [isinstance(c, str) and c.strip().lower() in MISSING_WORDS for c in cells], dtype=bool
-        )
+        words = np.array([c is not None and c.strip().lower() in MISSING_WORDS for c in cells], dtype=bool)
         known &= ~words
         parsed = pd.to_numeric(pd.Series(cells[known], dtype=object), errors="coerce")
         failed = parsed.isna().to_numpy(dtype=bool)

@@ -21,6 +21,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
+class InputConfig(Section):
+    """How much of a long table is used."""
+
+    max_rows: int | None = Field(
+        None,
+        ge=10,
+        le=5_000_000,
+        description="Rows used at most, drawn by seed; empty: a million, fewer if wide",
+    )
+
+
 class LatentConfig(Section):
     """Shape of the latent z; z is flat with slots * slot_dim entries for everything outside the models."""
 
@@ -203,6 +214,7 @@ class Config(Section):
     seed: int = Field(0, ge=0, description="Seed of split, weights, batches and samples")
     target: str | None = Field(None, description="Column that evaluation predicts")
     time_limit: float = Field(10.0, gt=0, description="Minutes that the training is planned for")
+    input: InputConfig = InputConfig()
     decoder: DecoderConfig = DecoderConfig()
     encoder: EncoderConfig = EncoderConfig()
     latent: LatentConfig = LatentConfig()

@@ -54,6 +54,23 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise explained(error, path) from error
 
 
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name at the end of the block, if that is reached."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise explained(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: object) -> None:
     """`write_atomic` of `value` as JSON; numpy numbers become plain ones, NaN and infinity null."""
     write_atomic(path, to_json(value, indent=1).encode())

@@ -15,6 +15,8 @@ COPIES = 5
 """Weights, gradients, two optimizer moments, moving average; four bytes each."""
 ACTIVATIONS = 34
 """Tensors of (tokens, width) kept for the backward pass of one layer."""
+STEP_BYTES = 2.5e9
+"""Most memory that the activations of one training step may take: a wide table trains in smaller batches."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,20 @@ def estimate(config: Config, rows: int, columns: int, characters: float = 0.0) -
     if config.prior.kind == "diffusion":
         wide = latent.size * (1 + 2 * config.prior.fourier) * config.prior.width
         parameters += wide + config.prior.blocks * 2 * config.prior.width**2
-    layers = decoder.layers * decoder.width + encoder.layers * encoder.width
-    activations = config.vae.batch_size * tokens * layers * ACTIVATIONS * 4
+    activations = step_rows(config, tokens) * row_bytes(config, tokens)
     data = rows * (tokens * 4 + columns * 60)
     memory = BASE_GB + (COPIES * 4 * parameters + activations + data) / 1e9
     return Estimate(config.time_limit, memory, int(parameters), decoder.kind == "causal_lm")
+
+
+def row_bytes(config: Config, tokens: float) -> float:
+    """Activations of one row of so many tokens in a training step."""
+    layers = config.decoder.layers * config.decoder.width + config.encoder.layers * config.encoder.width
+    return tokens * layers * ACTIVATIONS * 4
+
+
+def step_rows(config: Config, tokens: float) -> int:
+    """Rows of a training step: as set, fewer where the activations of the compact models would fill the memory."""
+    if config.decoder.kind != "compact":
+        return config.vae.batch_size
+    return min(config.vae.batch_size, max(16, int(STEP_BYTES / row_bytes(config, tokens))))

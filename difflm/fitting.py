@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 1000
 """Rows that a finished run keeps as its first sample."""
+USE_TOKENS = 250_000
+"""Tokens of held-out rows that are rebuilt for the latent use of a finished run."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
 """Share of the training that is over at the end of each stage, for the progress bar."""
 
@@ -94,7 +96,16 @@ def _data_of(
     folder = run.directory("data")
     if (folder / "schema.json").exists():
         return Dataset.read(folder)
-    dataset = load(data, target=config.target, validation=validation, kinds=kinds, seed=config.seed)
+    dataset = load(
+        data,
+        target=config.target,
+        validation=validation,
+        kinds=kinds,
+        seed=config.seed,
+        max_rows=config.input.max_rows,
+    )
+    if dataset.drawn:
+        run.append_metrics({"event": "warning", "stage": "data", "text": dataset.drawn})
     dataset.write(folder)
     return dataset
 
@@ -144,11 +155,13 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     files.save(artifact, run.path)
     write_json(run.path / "config.json", {**json.loads(artifact.config.model_dump_json()), **own})
     mu, logvar = trained.train_latents
+    rows = torch.from_numpy(trained.train_rows)
     save_file(
-        {"mu": mu.contiguous(), "logvar": logvar.contiguous()}, run.directory("latents") / "train.safetensors"
+        {"mu": mu.contiguous(), "logvar": logvar.contiguous(), "rows": rows},
+        run.directory("latents") / "train.safetensors",
     )
     model = DiffLM(artifact, run)
-    use = latent_use(model, dataset.validation)
+    use = latent_use(model, dataset.validation, USE_TOKENS)
     write_json(run.path / "vae" / "latent.json", use)
     shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
     # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.

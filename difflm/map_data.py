@@ -1,15 +1,19 @@
 """What the latent map shows, read from a run directory: points in 2-D and the rows behind them.
 
-n real rows (the training split) come first, then m synthetic ones; Z latent dimensions. No torch.
+n real rows (the training split, of a long table a sample of it) come first, then m synthetic ones; Z latent
+dimensions. No torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -60,12 +64,14 @@ class MapData:
 
 @dataclass(frozen=True)
 class Latents:
-    """Latents and rows of a run: mu (n, Z) of the training rows, then (m, Z) of a sample if known."""
+    """Latents and rows of a run: mu (n, Z) of the training rows that it encoded, then (m, Z) of a sample if known."""
 
     real: NDArray[np.float32]
     real_rows: pd.DataFrame
     synthetic: NDArray[np.float32]
     synthetic_rows: pd.DataFrame
+    not_encoded: int = 0
+    """Training rows without a latent: of a long table only a sample is encoded."""
 
     @property
     def all(self) -> NDArray[np.float32]:
@@ -84,8 +90,12 @@ class Latents:
 
 def read_latents(run: Path) -> Latents:
     """Latents of a finished run; RunError where they are missing or do not fit the rows."""
-    real = _tensor(run / "latents" / "train.safetensors", "mu")
-    rows = pd.read_parquet(run / "data" / "train.parquet")
+    tensors = _tensors(run / "latents" / "train.safetensors", "mu")
+    real = tensors["mu"].astype(np.float32)
+    path = run / "data" / "train.parquet"
+    total = pq.read_metadata(path).num_rows
+    # Runs of before this was written encoded all rows.
+    rows = _taken(path, tensors.get("rows", np.arange(total)))
     if len(real) != len(rows):
         raise RunError(
             f"{len(rows)} latents, one for each training row", str(len(real)), "train the run again"
@@ -95,7 +105,19 @@ def read_latents(run: Path) -> Latents:
     if name is not None and (run / "latents" / f"sample-{name}.safetensors").exists():
         synthetic = _tensor(run / "latents" / f"sample-{name}.safetensors", "mu")
         drawn = pd.read_parquet(run / "samples" / f"{name}.parquet").iloc[: len(synthetic)]
-    return Latents(real, rows.reset_index(drop=True), synthetic, drawn.reset_index(drop=True))
+    drawn = drawn.reset_index(drop=True)
+    return Latents(real, rows.reset_index(drop=True), synthetic, drawn, total - len(rows))
+
+
+def _taken(path: Path, numbers: NDArray[np.integer]) -> pd.DataFrame:
+    """The rows of a Parquet file with these sorted numbers, read a batch at a time."""
+    parts, first = [], 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            low, high = np.searchsorted(numbers, [first, first + len(batch)])
+            parts.append(batch.take(pa.array(numbers[low:high] - first)))
+            first += len(batch)
+        return pa.Table.from_batches(parts, file.schema_arrow).to_pandas()
 
 
 def latest_sample(run: Path) -> str | None:
@@ -121,12 +143,20 @@ def build_map(latents: Latents, points: NDArray[np.float32], method: str) -> Map
     rows = pd.concat([latents.real_rows, latents.synthetic_rows.iloc[:m]], ignore_index=True)
     kind = np.array(["real"] * n + ["synthetic"] * m)
     ids = [f"r{i}" for i in range(n)] + [f"s{i}" for i in range(m)]
-    return MapData(points.astype(np.float32), rows, kind, ids, n + m, method)
+    return MapData(points.astype(np.float32), rows, kind, ids, n + m + latents.not_encoded, method)
 
 
 def _tensor(path: Path, name: str) -> NDArray[np.float32]:
+    return _tensors(path, name)[name].astype(np.float32)
+
+
+def _tensors(path: Path, name: str) -> dict[str, NDArray[Any]]:
+    """All arrays of a file that has to hold `name`."""
     try:
-        return load_file(path)[name].astype(np.float32)
+        found: dict[str, NDArray[Any]] = load_file(path)
+        if name not in found:
+            raise KeyError(name)
+        return found
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(
             f"latents in {path.parent.name}/{path.name}",

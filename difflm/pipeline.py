@@ -22,8 +22,10 @@ from difflm.priors import PRIORS
 from difflm.priors.base import Prior
 from difflm.runs import Run
 from difflm.schema import Kind, Schema
-from difflm.training.fit import encode_batch, prepare
+from difflm.training.fit import encode_batch, prepare, some_rows
 
+LEAST_LOOKED_AT = 1000
+"""Rows that the latent use is measured on at least, however long a row is."""
 RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
 
 
@@ -242,11 +244,15 @@ def _one_row(row: RowLike) -> pd.DataFrame:
     return pd.DataFrame([dict(row)])
 
 
-def latent_use(model: DiffLM, rows: pd.DataFrame) -> dict[str, Any]:
-    """KL (nats a record), active dimensions and share of cells of `rows` exactly right from mu, by column."""
+def latent_use(model: DiffLM, rows: pd.DataFrame, most_tokens: int = 500_000) -> dict[str, Any]:
+    """KL (nats a record), active dimensions and share of cells of `rows` exactly right from mu, by column.
+
+    Of many rows a sample of about `most_tokens` is looked at."""
     from difflm.latent.posterior import active_dimensions, kl_per_dimension
     from difflm.metrics.reconstruction import exact_cells
 
+    most = max(LEAST_LOOKED_AT, most_tokens // max(model.artifact.codec.fixed, 1))
+    rows = rows.iloc[some_rows(len(rows), most, model.config.seed)]
     kl = kl_per_dimension(*model._posterior(rows))
     real = model.schema.canonical(rows)
     per_column = exact_cells(model.schema, real, model.schema.canonical(model.reconstruct(rows)))

@@ -57,19 +57,19 @@ class Schema(BaseModel):
         for name in [*wanted, *([target] if target is not None else [])]:
             if name not in names:
                 raise SchemaError(f"a column out of {_listed(names)}", repr(name), "check the spelling")
-        columns = [
-            infer_column(name, df.iloc[:, position], wanted.get(name)) for position, name in enumerate(names)
-        ]
-        schema = cls(columns=columns, target=target, notes=notes)
-        return schema.refit(schema.canonical(df))
+        columns = []
+        for position, name in enumerate(names):
+            # One column at a time, so that the canonical table is never whole in memory.
+            column = infer_column(name, df.iloc[:, position], wanted.get(name))
+            columns.append(_fitted(column, canonical_cells(column, df.iloc[:, position])))
+        return cls(columns=columns, target=target, notes=notes + _told(columns))
 
     def refit(self, rows: pd.DataFrame) -> Schema:
         """The same types with the ranges, categories and missing cells of canonical `rows` alone,
         so that what only validation or test rows hold is not known to the model."""
         columns = [_fitted(column, rows[column.name]) for column in self.columns]
         own = [note for note in self.notes if not note.startswith("column ")]
-        notes = own + [f"column {column.name!r}: {column.note}" for column in columns if column.note]
-        return Schema(columns=columns, target=self.target, notes=notes)
+        return Schema(columns=columns, target=self.target, notes=own + _told(columns))
 
     def canonical(self, df: pd.DataFrame) -> pd.DataFrame:
         """Canonical cells (n, columns) with a fresh index; extra columns are left out, unseen
@@ -140,6 +140,10 @@ def unique_names(names: list[object]) -> tuple[list[str], list[str]]:
         made.append(fresh)
     notes = [f"renamed duplicate or empty column names: {', '.join(renamed[:20])}"] if renamed else []
     return made, notes
+
+
+def _told(columns: list[Column]) -> list[str]:
+    return [f"column {column.name!r}: {column.note}" for column in columns if column.note]
 
 
 def _fitted(column: Column, cells: pd.Series) -> Column:

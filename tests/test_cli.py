@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from fake_facade import FakeModel, module
 
 from difflm import __version__
-from difflm.cli import evaluate, latents, sample
+from difflm.cli import evaluate, latents, sample, writers
 from difflm.cli.command import execute
 from difflm.cli.fit_options import FitRequest, parse_fit
 from difflm.cli.progress import line_of
@@ -241,6 +242,23 @@ def test_parquet_columns_may_grow(tmp_path: Path) -> None:
     rows = pd.read_parquet(tmp_path / "x.parquet")
     assert rows["a"].tolist()[:3] == [1, 2, 1.5]
     assert rows["b"].tolist()[-2:] == ["y", "z"]
+
+
+def test_many_chunks_become_few_row_groups_and_grow_by_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "GROUP_ROWS", 50)
+    path = tmp_path / "x.parquet"
+    with writing(path) as writer:
+        for first in range(0, 240, 8):
+            cells = [float(first), None] if first == 200 else [first, first + 1]
+            writer.write(pd.DataFrame({"a": cells * 4, "b": ["x"] * 8}))
+    with pq.ParquetFile(path) as file:
+        assert [file.metadata.row_group(i).num_rows for i in range(5)] == [56, 56, 56, 56, 16]
+        assert file.schema_arrow.field("a").type == "double"
+    rows = pd.read_parquet(path)
+    assert rows["a"].isna().sum() == 4 and rows["a"].max() == 233 and rows["a"].iloc[8] == 8
+    assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
 
 
 def test_an_interrupted_sample_leaves_the_earlier_file(tmp_path: Path) -> None:

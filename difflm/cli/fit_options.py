@@ -80,7 +80,12 @@ class FitRequest:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `difflm fit`."""
     add = parser.add_argument
-    add("data", nargs="?", metavar="DATA", help="CSV, TSV, Parquet, JSON, JSONL, Excel, or a built-in name")
+    add(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="CSV, TSV, Parquet (or a folder of it), JSON, JSONL, Excel, or a built-in name",
+    )
     add("--run", required=True, metavar="DIR", help="folder that keeps everything about this training")
     add("--target", metavar="COL", help="column that evaluation predicts")
     add("--val", metavar="DATA", help="validation rows of your own (default: a tenth of DATA)")
@@ -114,8 +119,13 @@ def request_of(options: argparse.Namespace, arguments: Sequence[str]) -> FitRequ
         raise ConfigError("DATA after `difflm fit`", "nothing", "name a file or a built-in table")
     if options.format in LATER_FORMATS:
         raise NotBuiltError("--format auto or table", options.format, "convert the records to a table")
-    if Path(options.data).is_dir() or Path(options.data).suffix.lower() == ".zip":
-        raise NotBuiltError("a table", f"the folder or archive {options.data}", "name one file with a table")
+    folder = Path(options.data).is_dir() and not any(Path(options.data).rglob("*.parquet"))
+    if folder or Path(options.data).suffix.lower() == ".zip":
+        raise NotBuiltError(
+            "a table",
+            f"the folder or archive {options.data}",
+            "name one file with a table, or a folder of Parquet files",
+        )
     if options.injection in LATER_INJECTIONS:
         raise NotBuiltError("--injection soft_prompt", options.injection, "leave it out")
     changes: dict[str, Any] = {} if options.format == "auto" else {"format.kind": options.format}

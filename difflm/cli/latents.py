@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from difflm.cli.fit import find_run
 from difflm.cli.sample import load_model, read_frame
-from difflm.cli.writers import appearing, check_ending, writing
+from difflm.cli.writers import check_ending, writing
+from difflm.disk import appearing
 from difflm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from difflm.disk import explained, make_folder
+from difflm.disk import appearing, make_folder
 from difflm.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+GROUP_ROWS = 32_768
+"""Least rows of a row group in Parquet, the last one apart."""
 
 
 class Writer(ABC):
@@ -68,34 +72,62 @@ class LinesWriter(Writer):
 
 @final
 class ParquetWriter(Writer):
-    """A row group a chunk. A column whose type grows (a first missing cell) rewrites the file so far."""
+    """Row groups of at least GROUP_ROWS rows, gathered from the chunks, so that any reader can skip and stream.
+
+    A column whose type grows after that (a first missing cell) rewrites the file so far, a row group at a time."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.writer: Any = None
+        self.waiting: list[Any] = []
+        self.rows = 0
 
     def write(self, chunk: pd.DataFrame) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         table = pa.Table.from_pandas(chunk, preserve_index=False).replace_schema_metadata(None)
-        if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, table.schema)
-        if not table.schema.equals(self.writer.schema):
-            self._grow(pa.unify_schemas([self.writer.schema, table.schema], promote_options="permissive"))
-        self.writer.write_table(table.cast(self.writer.schema))
+        self.waiting.append(table)
+        self.rows += len(table)
+        if self.rows >= GROUP_ROWS:
+            self._write_group()
 
     def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        try:
+            if self.waiting:
+                self._write_group()
+        finally:
+            if self.writer is not None:
+                self.writer.close()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schemas = [table.schema for table in self.waiting]
+        known = [] if self.writer is None else [self.writer.schema]
+        schema = pa.unify_schemas([*known, *schemas], promote_options="permissive")
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, schema)
+        elif not schema.equals(self.writer.schema):
+            self._grow(schema)
+        group = pa.concat_tables(table.cast(schema) for table in self.waiting)
+        self.writer.write_table(group, row_group_size=max(len(group), 1))
+        self.waiting, self.rows = [], 0
 
     def _grow(self, schema: Any) -> None:
         import pyarrow.parquet as pq
 
         self.writer.close()
-        old = pq.read_table(self.path).cast(schema)
-        self.writer = pq.ParquetWriter(self.path, schema)
-        self.writer.write_table(old)
+        narrow = self.path.with_name(f"{self.path.name}.old")
+        os.replace(self.path, narrow)
+        try:
+            self.writer = pq.ParquetWriter(self.path, schema)
+            with pq.ParquetFile(narrow) as old:
+                for number in range(old.num_row_groups):
+                    group = old.read_row_group(number).cast(schema)
+                    self.writer.write_table(group, row_group_size=max(len(group), 1))
+        finally:
+            narrow.unlink()
 
 
 WRITERS: dict[str, type[Writer]] = {
@@ -126,20 +158,3 @@ def writing(path: Path) -> Iterator[Writer]:
             yield writer
         finally:
             writer.close()
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name at the end of the block, if that is reached."""
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise explained(error, path) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

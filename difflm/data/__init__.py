@@ -11,6 +11,7 @@ import pandas as pd
 from difflm.data.builtin import BUILTIN, Builtin, load_builtin
 from difflm.data.dataset import MIN_ROWS, Dataset, fingerprint
 from difflm.data.readers import read_table, table_from_bytes
+from difflm.data.sampled import Draw, drawn_rows
 from difflm.errors import DataError
 from difflm.schema import Kind
 
@@ -36,8 +37,11 @@ def load(
     validation: Source | None = None,
     kinds: Mapping[str, Kind] | None = None,
     seed: int = 0,
+    max_rows: int | None = None,
 ) -> Dataset:
-    """A data set from a file, a frame, or the name of a built-in table.
+    """A data set from a file, a folder of Parquet files, a frame, or the name of a built-in table.
+
+    Of a long table `max_rows` are drawn by `seed`, by default as many as a training has room for.
 
     Without `validation` the rows are split 80/10/10 by `seed` (paper tables keep the paper's split);
     with it, a tenth of `source` becomes the test rows. `kinds` overrules inferred kinds by column.
@@ -45,22 +49,23 @@ def load(
     """
     if isinstance(source, str) and source in BUILTIN and validation is None:
         return load_builtin(source, target=target, kinds=kinds, seed=seed)
-    frames = {"train": _frame(source)}
+    draw = Draw(seed, max_rows)
+    frames = {"train": _frame(source, draw)}
     if validation is not None:
-        frames["validation"] = _frame(validation)
+        frames["validation"] = _frame(validation, draw)
     path = None if isinstance(source, pd.DataFrame) else Path(source)
     name, origin = (path.stem, path.name) if path else ("table", "a data frame")
     return Dataset.build(name, frames, target=target, kinds=kinds, seed=seed, source=origin)
 
 
-def _frame(source: Source) -> pd.DataFrame:
+def _frame(source: Source, draw: Draw) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
-        return source
+        return drawn_rows(source, draw)
     if isinstance(source, str) and source in BUILTIN:
         frames = BUILTIN[source].frames()
         return pd.concat(list(frames.values()), ignore_index=True)
     try:
-        return read_table(source)
+        return read_table(source, draw)
     except DataError as error:
         near = difflib.get_close_matches(str(source), BUILTIN, n=2)
         if near and not Path(source).exists():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +11,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from difflm.data.readers import MAX_COLUMNS, MAX_ROWS
+from difflm.data.readers import MAX_COLUMNS
+from difflm.data.sampled import MAX_ROWS
 from difflm.data.split import split, split_rows
-from difflm.disk import make_folder, read_json, write_atomic, write_json
+from difflm.disk import appearing, make_folder, read_json, write_atomic, write_json
 from difflm.errors import ConfigError, DataError, RunError
 from difflm.schema import Kind, Schema, unique_names
 
 MIN_ROWS = 10
 """Fewer rows leave nothing to hold out."""
+GROUP_ROWS = 65_536
+"""Rows of a row group in the run's copy, so that it can be read in parts."""
 PARTS = ("train", "validation", "test")
 
 
@@ -37,6 +41,8 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
     source: str = ""
     licence: str = ""
+    drawn: str = ""
+    """What was drawn of a table with more rows, where that was so."""
 
     @classmethod
     def build(
@@ -54,13 +60,19 @@ class Dataset:
         alone (80/10/10 by `seed`). Kinds are inferred on all rows; ranges and categories on train alone."""
         given = {part: named(frames[part]) for part in PARTS if part in frames}
         notes = [note for frame in given.values() for note in frame.attrs.get("notes", [])]
+        drawn = "; ".join(
+            f"{part} rows: {f.attrs['drawn']}" for part, f in frames.items() if "drawn" in f.attrs
+        )
+        drawn = drawn.removeprefix("train rows: ") if len(given) == 1 else drawn
         train = given["train"]
         for part, frame in given.items():
             _check(name, part, train, frame)
             frame.attrs = {}
         for wanted in [*([target] if target is not None else []), *(kinds or {})]:
             _known(str(wanted), list(train.columns))
-        schema = Schema.infer(pd.concat(list(given.values()), ignore_index=True), target=target, kinds=kinds)
+        whole = pd.concat(list(given.values()), ignore_index=True) if len(given) > 1 else train
+        schema = Schema.infer(whole, target=target, kinds=kinds)
+        del whole
         if all(column.kind is Kind.identifier for column in schema.columns):
             raise DataError(
                 "a column that can be learned",
@@ -68,24 +80,31 @@ class Dataset:
                 "set the kind of a column by hand",
             )
         parts = _parts(given, seed)
-        canonical = {part: schema.canonical(parts[part]) for part in PARTS}
+        canonical = {part: schema.canonical(parts.pop(part)) for part in PARTS}
         schema = schema.refit(canonical["train"])
-        typed = {part: schema.restore(canonical[part]) for part in PARTS}
         mark = fingerprint(canonical, schema)
-        notes = list(dict.fromkeys([*notes, *schema.notes]))
+        typed = {part: schema.restore(canonical.pop(part)) for part in PARTS}
+        notes = list(dict.fromkeys([*([drawn] if drawn else []), *notes, *schema.notes]))
         return cls(
-            name, typed["train"], typed["validation"], typed["test"], schema, mark, notes, source, licence
+            name,
+            **typed,
+            schema=schema,
+            fingerprint=mark,
+            notes=notes,
+            source=source,
+            licence=licence,
+            drawn=drawn,
         )
 
     def write(self, folder: Path) -> None:
         """Write the split, then card.json, and schema.json last, as the mark that all is there."""
         make_folder(folder)
         for part in PARTS:
-            buffer = io.BytesIO()
-            getattr(self, part).to_parquet(buffer, index=False)
-            write_atomic(folder / f"{part}.parquet", buffer.getvalue())
+            table = pa.Table.from_pandas(getattr(self, part), preserve_index=False)
+            with appearing(folder / f"{part}.parquet") as temporary:
+                pq.write_table(table, temporary, row_group_size=GROUP_ROWS)
         card: dict[str, Any] = {"name": self.name, "source": self.source, "licence": self.licence}
-        card |= {"fingerprint": self.fingerprint, "notes": self.notes}
+        card |= {"fingerprint": self.fingerprint, "notes": self.notes, "drawn": self.drawn}
         card["rows"] = {part: len(getattr(self, part)) for part in PARTS}
         write_json(folder / "card.json", card)
         write_atomic(folder / "schema.json", self.schema.model_dump_json(indent=1).encode())
@@ -96,18 +115,19 @@ class Dataset:
         card = read_json(folder / "card.json")
         try:
             schema = Schema.model_validate_json((folder / "schema.json").read_text(encoding="utf-8"))
-            frames = {part: pd.read_parquet(folder / f"{part}.parquet") for part in PARTS}
-            typed = {part: schema.restore(schema.canonical(frame)) for part, frame in frames.items()}
+            files = {part: folder / f"{part}.parquet" for part in PARTS}
+            typed = {
+                part: schema.restore(schema.canonical(pd.read_parquet(file))) for part, file in files.items()
+            }
             return cls(
                 name=card["name"],
-                train=typed["train"],
-                validation=typed["validation"],
-                test=typed["test"],
+                **typed,
                 schema=schema,
                 fingerprint=card["fingerprint"],
                 notes=card["notes"],
                 source=card["source"],
                 licence=card["licence"],
+                drawn=card.get("drawn", ""),
             )
         except (OSError, ValueError, KeyError) as error:
             raise RunError(

@@ -12,6 +12,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -24,6 +25,8 @@ from difflm.errors import DataError
 
 MAX_CELL = 1_000_000
 """Longest cell in characters; more points to a quote that is never closed."""
+BLOCK_BYTES = 16 * 1024**2
+"""Bytes of a long file that are read at once."""
 _SEPARATORS = (",", ";", "\t", "|")
 _NO_SEPARATOR = "\x1f"
 _SAMPLE_BYTES = 256 * 1024
@@ -70,24 +73,83 @@ def read_delimited(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
         text = text.replace("\r", "\n") + "\n"
     separator = find_separator(text[:_SAMPLE_BYTES])
     table = _cells(text.encode("utf-8", errors="replace"), separator, name)
-    header = [str(column[0].as_py() or "").strip() for column in table.columns]
-    if _headerless(table):
-        notes.append("no header line: columns are called column_1, column_2, ...")
-        header = [f"column_{i + 1}" for i in range(table.num_columns)]
-    else:
-        table = table.slice(1)
-    if not table.num_rows:
+    header, below, remark = _header(table)
+    if not table.num_rows > below:
         raise DataError("rows below the header line", f"only a header line in {name}", "add rows")
-    series = []
+    frame, remarks = typed_frame(header, table.slice(below), separator)
+    return frame, [*notes, *remark, *remarks]
+
+
+class Stream(NamedTuple):
+    """A table that is read in batches of cells as strings; null where empty."""
+
+    header: list[str]
+    separator: str
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    notes: list[str]
+
+
+def open_delimited(path: Path) -> Stream:
+    """The rows of a CSV file in UTF-8, a block at a time. pa.ArrowInvalid or DataError where a line or the
+    text is not as in the first block: `read_delimited` may still read that, and says what is wrong."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    text = head.decode("utf-8-sig", errors="ignore")
+    if b"\x00" in head or "\n" not in text:
+        raise pa.ArrowInvalid("not lines of text in UTF-8")
+    separator = find_separator(text[:_SAMPLE_BYTES])
+    reader = arrow_csv.open_csv(
+        path,
+        arrow_csv.ReadOptions(autogenerate_column_names=True, block_size=BLOCK_BYTES),
+        arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        _as_strings(text, separator),
+    )
+    first = reader.read_next_batch()
+    header, below, notes = _header(pa.Table.from_batches([first]))
+    return Stream(header, separator, reader.schema, itertools.chain([first.slice(below)], reader), notes)
+
+
+def typed_frame(header: list[str], table: pa.Table, separator: str) -> tuple[pd.DataFrame, list[str]]:
+    """Columns of strings as numbers where that is exact, and notes on it."""
     if not header[-1] and table.num_columns > 1 and table.column(-1).null_count == table.num_rows:
         header, table = header[:-1], table.remove_column(table.num_columns - 1)
-    for title, column in zip(header, table.columns, strict=True):
-        made, remark = _typed(column.combine_chunks(), separator != ",")
+    series, notes = [], []
+    for title in header:
+        made, remark = _typed(_one_array(table.column(0)), separator != ",")
+        # What was typed is let go.
+        table = table.remove_column(0) if table.num_columns > 1 else table
         series.append(made)
         notes += [f"column {title!r}: {remark}"] if remark else []
     frame = pd.concat(series, axis=1)
     frame.columns = pd.Index(header)
     return frame, notes
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    """One array, in a type that holds more than 2 GB of text where there is so much."""
+    wide = column.nbytes > 2**30
+    made = (column.cast(pa.large_string()) if wide else column).combine_chunks()
+    return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+
+
+def _header(table: pa.Table) -> tuple[list[str], int, list[str]]:
+    """Column names, how many rows of `table` they take, and a note where there are none."""
+    if _headerless(table):
+        note = "no header line: columns are called column_1, column_2, ..."
+        return [f"column_{i + 1}" for i in range(table.num_columns)], 0, [note]
+    return [str(column[0].as_py() or "").strip() for column in table.columns], 1, []
+
+
+def _as_strings(head: str, separator: str) -> arrow_csv.ConvertOptions:
+    """All cells as strings, null where empty."""
+    first = next(_rows(head, separator), [])
+    return arrow_csv.ConvertOptions(
+        column_types={f"f{i}": pa.string() for i in range(len(first))},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
 
 
 def find_separator(sample: str) -> str:
@@ -129,8 +191,6 @@ def _cells(data: bytes, separator: str, name: str, exact: bool = False) -> pa.Ta
         return "error"
 
     head = data[:_HEAD_BYTES].decode("utf-8", errors="ignore")
-    first = next(_rows(head, separator), [])
-    types = {f"f{i}": pa.string() for i in range(len(first))}
     try:
         return arrow_csv.read_csv(
             io.BytesIO(data),
@@ -138,12 +198,7 @@ def _cells(data: bytes, separator: str, name: str, exact: bool = False) -> pa.Ta
                 autogenerate_column_names=True, block_size=min(len(data) + 1, 2**30), use_threads=not exact
             ),
             arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=invalid),
-            arrow_csv.ConvertOptions(
-                column_types=types,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
+            _as_strings(head, separator),
         )
     except pa.ArrowInvalid as error:
         if bad and not exact:

@@ -12,29 +12,84 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from difflm.cells import text_of
+from difflm.data.batches import (
+    Read,
+    parquet_from_bytes,
+    read_long_delimited,
+    read_long_lines,
+    read_parquet,
+)
 from difflm.data.delimited import decode, read_delimited
-from difflm.data.files import FORMATS, MAX_UNPACKED_BYTES, Content, read_content, unpacked
+from difflm.data.files import (
+    FORMATS,
+    MAX_FILE_BYTES,
+    MAX_UNPACKED_BYTES,
+    Content,
+    read_content,
+    refuse_code,
+    unpacked,
+)
+from difflm.data.sampled import MAX_ROWS, Draw, drawn_rows, told
 from difflm.errors import DataError
 from difflm.schema import unique_names
 
-MAX_ROWS = 5_000_000
 MAX_COLUMNS = 2_000
+STREAM_BYTES = 64 * 1024**2
+"""Files of text from this size on are read in batches, so that they need not be whole in memory."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _RECORD_KEYS = ("data", "rows", "records", "items", "results", "values")
 _JSON_TABLE = "a JSON list of objects, a dict of columns, or an object with such a list under `data`"
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, draw: Draw | None = None) -> pd.DataFrame:
     """The table in `path`; what was assumed about it stands in `frame.attrs["notes"]`.
 
-    Reads CSV, TSV, Parquet, JSON, JSONL and Excel, also zipped or gzipped; never pickles. Column names
-    are distinct strings. Raises DataError for everything that cannot be read.
+    Reads CSV, TSV, Parquet (also a folder of it), JSON, JSONL and Excel, also zipped or gzipped; never
+    pickles. Column names are distinct strings. With `draw` rows are drawn while reading, so that Parquet,
+    CSV and JSONL may be larger than memory; `attrs["drawn"]` says so. DataError for what cannot be read.
     """
     path = Path(path)
-    return table_from(read_content(path), path.name)
+    made = _by_batches(path, draw)
+    if made is None:
+        return drawn_rows(table_from(read_content(path), path.name), draw)
+    frame, notes, seen = made
+    return told(_finished(frame, notes, path.name), seen, draw)
+
+
+def _by_batches(path: Path, draw: Draw | None) -> Read | None:
+    """The table of a file that is read in batches; None where it has to be read whole."""
+    if path.is_dir():
+        return read_parquet(path, draw, MAX_COLUMNS)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return None
+    suffix = path.suffix.lower()
+    if head[:4] == b"PAR1":
+        refuse_code(path.name)
+        return read_parquet(path, draw, MAX_COLUMNS)
+    if size < STREAM_BYTES or head[:2] in (b"\x1f\x8b", b"PK"):
+        return None
+    try:
+        if suffix in (".jsonl", ".ndjson"):
+            return read_long_lines(path, draw, lambda data: _json(data, path.name, suffix))
+        if suffix in (".csv", ".tsv", ".tab", ".txt"):
+            return read_long_delimited(path, draw)
+    except (pa.ArrowException, DataError) as error:
+        # Read whole it may be read after all, or has a better message.
+        if size <= MAX_FILE_BYTES:
+            return None
+        if isinstance(error, DataError):
+            raise
+        what = f"{path.name}: {_brief(error)}"
+        raise DataError(
+            "a table in UTF-8, or in Parquet", what, "repair the line, or save it anew"
+        ) from error
+    return None
 
 
 def table_from_bytes(data: bytes, name: str) -> pd.DataFrame:
@@ -47,7 +102,7 @@ def table_from(content: Content, name: str) -> pd.DataFrame:
     data, suffix = content
     notes: list[str] = []
     if data[:4] == b"PAR1" or suffix in (".parquet", ".pq"):
-        frame, notes = _parquet(data, name)
+        frame, notes = parquet_from_bytes(data, name, MAX_COLUMNS)
     elif data[:4] == b"PK\x03\x04" or suffix in (".xlsx", ".xlsm"):
         frame, notes = _excel(data, name)
     elif data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" or suffix == ".xls":
@@ -91,21 +146,6 @@ def _plain(cells: pd.Series) -> tuple[pd.Series, str]:
         mended = [None if c is None else c.encode("utf-8", "replace").decode("utf-8") for c in cells]
         return pd.Series(mended, dtype="str"), note
     return cells, note
-
-
-def _parquet(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
-    try:
-        file = pq.ParquetFile(io.BytesIO(data))
-        if file.metadata.num_rows > MAX_ROWS or file.metadata.num_columns > MAX_COLUMNS:
-            return pd.DataFrame(index=range(MAX_ROWS + 1), columns=["too large"]), []
-        table = file.read()
-        kept = [i for i, title in enumerate(table.column_names) if not title.startswith("__index_level_")]
-        notes = [] if len(kept) == table.num_columns else ["the pandas index of the file was left out"]
-        return table.select(kept).to_pandas(ignore_metadata=True), notes
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            "a whole Parquet file", f"{name}: {_brief(error)}", "save or download it again"
-        ) from error
 
 
 def _excel(data: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:

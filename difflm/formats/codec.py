@@ -24,6 +24,8 @@ PAD = -1
 TEXT_VOCABULARY = 1024
 MAX_TEXT_TOKENS = 96
 UNKNOWN = "\ufffd"
+TEXT_ROWS = 50_000
+"""Rows whose text is tokenized at once."""
 DISCRETE = (Kind.integer, Kind.real, Kind.category, Kind.boolean, Kind.datetime)
 
 
@@ -88,18 +90,28 @@ class FittedCodec:
 
     def encode(self, rows: pd.DataFrame) -> np.ndarray:
         """Token ids (n, T) int32 of canonical rows, PAD at the end of short rows."""
-        parts = []
+        fixed = np.empty((len(rows), self.fixed), np.int32)
+        first = 0
         for column in self.discrete:
-            code, first = self.codes[column.name], self._first(column)
             k, known = _integers(column, rows[column.name], self._index[column.name])
-            tokens = code.encode(k)
+            tokens = self.codes[column.name].encode(k)
             tokens[:, 0] = np.where(known, tokens[:, 0] + 1, 0)
             tokens[~known, 1:] = 0
             lows = np.array([self.slots[first + i].lo for i in range(tokens.shape[1])])
-            parts.append(tokens + lows)
-        fixed = np.concatenate(parts, axis=1) if parts else np.zeros((len(rows), 0), np.int64)
+            fixed[:, first : first + len(lows)] = tokens + lows
+            first += len(lows)
         if not self.textual:
-            return fixed.astype(np.int32)
+            return fixed
+        parts = [self._tail(rows.iloc[at : at + TEXT_ROWS]) for at in range(0, len(rows), TEXT_ROWS)]
+        ids = np.full((len(rows), self.fixed + max((p.shape[1] for p in parts), default=0)), PAD, np.int32)
+        ids[:, : self.fixed] = fixed
+        for number, part in enumerate(parts):
+            at = number * TEXT_ROWS
+            ids[at : at + len(part), self.fixed : self.fixed + part.shape[1]] = part
+        return ids
+
+    def _tail(self, rows: pd.DataFrame) -> np.ndarray:
+        """Token ids (n, longest of them) of the text columns."""
         lines: list[list[int]] = [[] for _ in range(len(rows))]
         for offset, column in enumerate(self.textual):
             slot, tokenizer = self.slots[self.fixed + offset], self.texts[column.name]
@@ -112,10 +124,10 @@ class FittedCodec:
                     [slot.lo] if _absent(value) else [slot.lo + 2 + i for i in item.ids[:MAX_TEXT_TOKENS]]
                 )
                 line.append(slot.lo + 1)
-        tail = np.full((len(rows), max(map(len, lines), default=0)), PAD, np.int64)
+        tail = np.full((len(rows), max(map(len, lines), default=0)), PAD, np.int32)
         for row, line in enumerate(lines):
             tail[row, : len(line)] = line
-        return np.concatenate([fixed, tail], axis=1).astype(np.int32)
+        return tail
 
     def tails(self, rows: pd.DataFrame) -> np.ndarray:
         """Digits (n, tail slots) int32 of what lies below the reach of the tokens; 0 for missing cells."""
@@ -161,13 +173,17 @@ class FittedCodec:
 
     def slots_of(self, ids: np.ndarray) -> np.ndarray:
         """The slot (n, T) that each position of `ids` belongs to; PAD positions get the last slot."""
-        slots = np.tile(np.minimum(np.arange(ids.shape[1]), len(self.slots) - 1), (len(ids), 1))
-        if self.textual and ids.shape[1] > self.fixed:
+        line = np.minimum(np.arange(ids.shape[1]), len(self.slots) - 1).astype(np.int32)
+        if not self.textual:
+            # All rows are one row in memory.
+            return np.lib.stride_tricks.as_strided(line, ids.shape, (0, line.itemsize))
+        slots = np.tile(line, (len(ids), 1))
+        if ids.shape[1] > self.fixed:
             ends = np.array([self.slots[self.fixed + i].lo + 1 for i in range(len(self.textual))])
             closed = np.isin(ids[:, self.fixed :], ends)
-            passed: np.ndarray = np.cumsum(closed, axis=1) - closed
+            passed: np.ndarray = np.cumsum(closed, axis=1, dtype=np.int32) - closed
             slots[:, self.fixed :] = np.minimum(self.fixed + passed, len(self.slots) - 1)
-        return slots.astype(np.int32)
+        return slots
 
     def _first(self, column: Column) -> int:
         position = 0
@@ -198,9 +214,9 @@ def _absent(value: Any) -> bool:
 def _integers(column: Column, cells: pd.Series, index: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """Integers (n,) of canonical cells and whether each is known (n,)."""
     if column.kind in (Kind.category, Kind.boolean):
-        found = cells.map(index)
-        known = found.notna().to_numpy()
-        return found.fillna(0).to_numpy(dtype=np.int64), known
+        codes, uniques = pd.factorize(cells)
+        found = np.array([*(index.get(value, -1) for value in uniques), -1], dtype=np.int64)[codes]
+        return np.maximum(found, 0), found >= 0
     known = cells.notna().to_numpy()
     if column.kind is Kind.real:
         scaled = np.round(cells.to_numpy(dtype=np.float64, na_value=np.nan) * 10.0 ** _exponent(column))

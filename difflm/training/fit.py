@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 
 from difflm.config import Config
+from difflm.estimates import step_rows
 from difflm.formats.codec import FittedCodec
 from difflm.generation import decode_latents, rebuild
 from difflm.metrics.reconstruction import exact_cells
@@ -36,18 +39,28 @@ from difflm.training.vae import train_vae
 
 HELD_OUT = 2048
 """Most held-out rows that an evaluation during training takes."""
+HELD_TOKENS = 2**17
+"""And most tokens of these rows: they go through the decoder in one piece."""
+LATENT_TOKENS = 4_000_000
+"""Tokens of the training rows that are encoded at the end; the prior and the map need no more of a long table."""
+LEAST_LATENTS = 10_000
+ENCODED_TOKENS = 2**16
+"""Tokens that go through the encoder at once."""
 LOOKED_AT = 512
 SHOWN = 6
 
 
 @dataclass
 class Trained:
-    """What training leaves: `stopped` names the stage that was cut short, if any."""
+    """What training leaves: `stopped` names the stage that was cut short, if any.
+
+    The latents are those of the rows `train_rows` (sorted) and of the first validation rows."""
 
     model: LatentLM
     codec: FittedCodec
     prior: Prior
     train_latents: Latents
+    train_rows: NDArray[np.intp]
     validation_latents: Latents
     stopped: str | None
 
@@ -64,10 +77,13 @@ def train_all(
     quickly fitted prior."""
     accelerator = Accelerator()
     model = build_model(config, codec).to(accelerator.device)
-    batch, held = prepare(model, train), prepare(model, validation.iloc[:HELD_OUT])
+    batch = prepare(model, train)
     set_dropout(model, config.vae.dropout)
     tokens = mean_tokens(batch)
-    plans = make_plans(config, Size(len(train), tokens), speed)
+    held = prepare(model, validation.iloc[: min(HELD_OUT, int(HELD_TOKENS / tokens) + 1)])
+    encoded = some_rows(len(train), max(LEAST_LATENTS, int(LATENT_TOKENS / tokens)), config.seed)
+    fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
+    plans = make_plans(config.model_copy(update={"vae": fitting}), Size(len(train), tokens), speed)
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
@@ -78,14 +94,14 @@ def train_all(
         nats = decoder_alone_nats(model, held)
         look = make_look(model, codec.schema, validation, held, host)
         train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
-        latents = [encode_batch(model, b) for b in (batch, held)]
+        latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         stage = "prior"
         prior = train_prior(config, plans["prior"], latents[0], latents[1], host, accelerator)
     except Stopped:
-        latents = [encode_batch(model, b) for b in (batch, held)]
+        latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
-        return Trained(model.eval(), codec, quick, latents[0], latents[1], stage)
-    return Trained(model.eval(), codec, prior, latents[0], latents[1], None)
+        return Trained(model.eval(), codec, quick, latents[0], encoded, latents[1], stage)
+    return Trained(model.eval(), codec, prior, latents[0], encoded, latents[1], None)
 
 
 @torch.no_grad()
@@ -139,14 +155,26 @@ def mean_tokens(batch: Batch) -> float:
     return float(mask.sum() / len(mask))
 
 
+def some_rows(count: int, most: int, seed: int) -> NDArray[np.intp]:
+    """All row numbers, or `most` of them drawn by seed, in order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng([seed, count]).permutation(count)[:most])
+
+
 @torch.no_grad()
-def encode_batch(model: LatentLM, batch: Batch, chunk: int = 2048) -> Latents:
-    """mu, logvar (n, Z) on the CPU."""
+def encode_batch(
+    model: LatentLM, batch: Batch, rows: NDArray[np.intp] | None = None, chunk: int = 2048
+) -> Latents:
+    """mu, logvar (n, Z) on the CPU of all rows, or of `rows` (n,); wide tables go through in smaller chunks."""
     device = next(model.parameters()).device
     model.eval()
+    longest = max((v.shape[1] for v in batch.values() if v.ndim > 1), default=1)
+    chunk = min(chunk, max(16, ENCODED_TOKENS // longest))
+    wanted = torch.arange(len(next(iter(batch.values())))) if rows is None else torch.from_numpy(rows)
     parts = []
-    for first in range(0, len(next(iter(batch.values()))), chunk):
+    for part in wanted.split(chunk):
         with mixed(device):
-            mu, logvar = model.encode({k: v[first : first + chunk].to(device) for k, v in batch.items()})
+            mu, logvar = model.encode({k: v[part].to(device) for k, v in batch.items()})
         parts.append((mu.float().cpu(), logvar.float().cpu()))
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
