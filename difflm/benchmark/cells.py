@@ -10,7 +10,7 @@ from typing import Any
 from difflm.benchmark.making import Made, Say, make, missing
 from difflm.benchmark.settings import Settings
 from difflm.benchmark.tables import Table
-from difflm.disk import read_json, write_atomic, write_json
+from difflm.disk import make_folder, read_json, write_atomic, write_json
 from difflm.errors import DiffLMError
 from difflm.evaluation import evaluate, machine, versions
 from difflm.metrics import metric_names
@@ -136,7 +136,7 @@ def _score(cell: Cell, made: Made, table: Table, settings: Settings, folder: Pat
     cell.versions = {**versions(), **made.versions}
     schema_notes = {f"Schema: {note}" for note in dataset.schema.notes}
     cell.notes = [*made.notes, *(note for note in report.notes if note not in schema_notes)]
-    write_atomic(folder / f"{cell.model}-{cell.seed}" / "report.html", report.to_html().encode())
+    write_atomic(make_folder(folder / f"{cell.model}-{cell.seed}") / "report.html", report.to_html().encode())
 
 
 def _latent(run: Path, table: Table, seed: int) -> dict[str, Any]:

@@ -89,11 +89,11 @@ def make(table: Table, model: str, seed: int, settings: Settings, folder: Path, 
 def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
     """`difflm fit` in a run that has the split already, then `difflm sample` for every set."""
     request = FitRequest(
-        data=table.name,
+        data=table.source,
         run=str(folder / "run"),
         validation=None,
         config=settings.config(seed),
-        command=f"difflm fit {table.name} (by difflm benchmark)",
+        command=f"difflm fit {table.source} (by difflm benchmark)",
     )
     run = Run.create(request.run, request.stored())
     table.dataset.write(run.directory("data"))

@@ -28,9 +28,10 @@ def benchmark(
     Seeds are the outer loop: an interrupted benchmark has compared all models already."""
     for seed in settings.seeds:
         settings.config(seed)  # its errors come before any work
-    tables = [load_table(source, settings.target, settings.rows) for source in sources]
+    loaded = [load_table(source, settings.target, settings.rows) for source in sources]
+    tables = list({table.folder: table for table in loaded}.values())
     make_folder(out)
-    cells: dict[str, list[Cell]] = {table.name: [] for table in tables}
+    cells: dict[str, list[Cell]] = {table.folder: [] for table in tables}
     wanted = [(t, seed, model) for t in tables for seed in settings.seeds for model in settings.models]
     comparisons: list[Comparison] = []
     with locked(out / ".lock", wait=0.5), limited(settings.threads):
@@ -38,8 +39,8 @@ def benchmark(
             name = f"[{number}/{len(wanted)}] {table.name}, {model}, seed {seed}"
             folder = make_folder(out / table.folder)
             cell = run_cell(table, model, seed, settings, folder, _named(name, say))
-            cells[table.name].append(cell)
-            comparisons = [_compared(one, cells[one.name], settings, out) for one in tables]
+            cells[table.folder].append(cell)
+            comparisons = [_compared(one, cells[one.folder], settings, out) for one in tables]
             _write(comparisons, settings, out, command)
     return comparisons
 

@@ -24,10 +24,15 @@ NUMBERS = (Kind.integer, Kind.real, Kind.datetime)
 
 @dataclass(frozen=True)
 class Table:
-    """A data set under the name that the command line gave it."""
+    """A data set, and what the command line called it."""
 
-    name: str
+    source: str
     dataset: Dataset
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return self.dataset.name
 
     @property
     def folder(self) -> str:
