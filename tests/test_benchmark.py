@@ -134,11 +134,20 @@ def test_what_is_done_is_not_done_again(
     assert "Gaussian copula" in told.out and "Rows/s" in told.out
 
 
-def test_other_settings_make_other_cells(tmp_path: Path, quick: list[str]) -> None:
+def test_other_settings_make_other_cells(
+    tmp_path: Path,
+    quick: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert run(tmp_path, "--models", "copula") == 0
     assert run(tmp_path, "--models", "copula", "--rows", "40") == 0
     assert run(tmp_path, "--models", "copula", "--time-limit", "0.2") == 0
     assert len(quick) == 3
+    capsys.readouterr()
+    monkeypatch.setattr(cells, "code_mark", lambda: "other")
+    assert run(tmp_path, "--models", "copula", "--time-limit", "0.2") == 0
+    assert "done already, but by other code of difflm; delete " in capsys.readouterr().err
     assert run(tmp_path, "--models", "copula", "--time-limit", "0.2") == 0
     assert len(quick) == 3
 

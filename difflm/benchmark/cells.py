@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import difflm
 from difflm.benchmark.making import Made, Say, make, missing
 from difflm.benchmark.settings import Settings
 from difflm.benchmark.tables import Table
@@ -18,6 +21,7 @@ from difflm.metrics import metric_names
 UNSCORED = ("validity",)
 """Numbers of peers are repaired before they are scored, so that validity would say nothing."""
 EVALUATION_SEED = 0
+CODE = "difflm's code"
 
 
 @dataclass
@@ -69,7 +73,12 @@ def run_cell(table: Table, model: str, seed: int, settings: Settings, folder: Pa
     key = settings.key(dataset.fingerprint, model, seed)
     path = folder / f"{model}-{seed}.json"
     if kept := Cell.load(path, key):
-        say("done already")
+        changed = kept.versions.get(CODE) != code_mark()
+        say(
+            f"done already, but by other code of difflm; delete {path} to repeat it"
+            if changed
+            else "done already"
+        )
         return kept
     cell = Cell(table.name, model, seed, key, "skipped", machine=machine())
     if reason := missing(settings, model):
@@ -91,6 +100,16 @@ def run_cell(table: Table, model: str, seed: int, settings: Settings, folder: Pa
         say(f"{cell.status}: {cell.error}")
     cell.save(path)
     return cell
+
+
+@cache
+def code_mark() -> str:
+    """A mark of difflm's own source text: a working copy changes faster than its version number."""
+    package = Path(difflm.__file__).parent
+    files = sorted(
+        path for path in package.rglob("*.py") if "benchmark" not in path.relative_to(package).parts
+    )
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 def references_path(folder: Path) -> Path:
@@ -133,7 +152,7 @@ def _score(cell: Cell, made: Made, table: Table, settings: Settings, folder: Pat
     cell.rows = sum(len(frame) for frame in made.sets)
     cell.train_seconds, cell.sample_seconds = made.train_seconds, made.sample_seconds
     cell.peak_mb = made.peak_mb
-    cell.versions = {**versions(), **made.versions}
+    cell.versions = {**versions(), CODE: code_mark(), **made.versions}
     schema_notes = {f"Schema: {note}" for note in dataset.schema.notes}
     cell.notes = [*made.notes, *(note for note in report.notes if note not in schema_notes)]
     write_atomic(make_folder(folder / f"{cell.model}-{cell.seed}") / "report.html", report.to_html().encode())

@@ -20,6 +20,7 @@ from difflm.disk import make_folder, read_json
 from difflm.evaluation import versions
 from difflm.jobs import environment as own_environment
 from difflm.runs import Run
+from difflm.schema import Kind
 
 Say = Callable[[str], None]
 
@@ -77,6 +78,8 @@ def make(table: Table, model: str, seed: int, settings: Settings, folder: Path, 
     told = read_json(folder / "result.json")
     sets = [read_set(path, table, seed + k) for k, path in enumerate(marks[1:])]
     notes = list(told["notes"])
+    if texts := [column.name for column in table.learned if column.kind is Kind.text]:
+        notes.append(f"free text taken as categories: {', '.join(texts)}")
     if any(len(one) != rows for one in sets):
         notes.append(f"{', '.join(str(len(one)) for one in sets)} rows in place of {rows}")
     for part in ("workspace", "train.parquet"):

@@ -18,7 +18,7 @@ from difflm.errors import RunError
 
 LOOK = 0.1
 """Seconds between two looks at a process."""
-FACTOR, ALLOWANCE = 1.5, 120.0
+FACTOR, ALLOWANCE = 1.5, 300.0
 """A phase may take so many times the limit, and so many seconds for start and end, before it is killed."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
