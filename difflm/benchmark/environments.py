@@ -30,7 +30,9 @@ def python_of(entrant: Entrant, say: Callable[[str], None]) -> str:
         return sys.executable
     folder = make_folder(root()) / entrant.environment
     python, stamp = folder / "bin" / "python", folder / "requirements.txt"
-    wanted = "\n".join(entrant.requirements) + "\n"
+    wanted = "".join(
+        [*(f"{pin}\n" for pin in entrant.requirements), *(f"# without {name}\n" for name in entrant.without)]
+    )
     with locked(root() / f".{entrant.environment}.lock", PATIENCE):
         if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and python.exists():
             return str(python)
@@ -40,6 +42,10 @@ def python_of(entrant: Entrant, say: Callable[[str], None]) -> str:
         _logged([sys.executable, "-m", "venv", str(folder)], log, entrant)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _logged([*pip, "--prefer-binary", *entrant.requirements], log, entrant)
+        if entrant.without:
+            _logged(
+                [str(python), "-m", "pip", "uninstall", "--quiet", "--yes", *entrant.without], log, entrant
+            )
         # Last, as the mark that all is there.
         write_atomic(stamp, wanted.encode())
     return str(python)

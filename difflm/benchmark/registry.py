@@ -22,6 +22,8 @@ class Entrant:
     environment: str = ""
     """Folder of its environment; empty where difflm's own has all that it needs."""
     requirements: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    """Packages that come along and are taken out again."""
     options: dict[str, Any] = field(default_factory=dict)
     baseline: bool = False
     """Stands for no model: never marked as the best of a column."""
@@ -46,6 +48,8 @@ ENTRANTS: dict[str, Entrant] = {
             script="tabularargn.py",
             environment="tabularargn",
             requirements=("mostlyai-engine==2.7.3", _TORCH, "pyarrow==26.0.1"),
+            # Tables need neither, and their builds for CUDA do not load beside a torch without it.
+            without=("torchvision", "torchaudio"),
         ),
         Entrant(
             name="tvae",
