@@ -39,10 +39,17 @@ def ideal(figure: Figure) -> str:
     return "nearer to unseen real rows is better" if figure.goal == "target" else GOALS[figure.goal]
 
 
+def sign(figure: Figure) -> str:
+    """The same as one sign, for the head of a narrow column."""
+    if figure.goal != "target":
+        return {"max": "↑", "min": "↓"}[figure.goal]
+    return f"→ {figure.best:g}" if figure.best is not None else ""
+
+
 def _section(comparison: Comparison) -> dict[str, Any]:
     return {
         "data": comparison.data,
-        "heads": [{"label": figure.label, "ideal": ideal(figure)} for figure in comparison.figures],
+        "heads": [{"label": figure.label, "sign": sign(figure)} for figure in comparison.figures],
         "lines": [
             {
                 "label": line.label,

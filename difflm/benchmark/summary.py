@@ -148,7 +148,8 @@ def compare(data: str, cells: Sequence[Cell], references: Sequence[dict[str, Any
         scores = {name: value for name, value in reference["scores"].items() if value is not None}
         lines.append(Line(LABELS.get(reference["name"], reference["name"]), True, values=scores))
         unseen = scores if reference["name"] == "holdout" else unseen
-    shown = [*figures, *with_latent, *(COSTS if done else ())]
+    # Latent use first: no fidelity figure stands without it.
+    shown = [*with_latent, *figures, *(COSTS if done else ())]
     for figure in shown:
         _mark(figure, lines, unseen.get(figure.name))
     return Comparison(data, shown, lines, list(cells))
