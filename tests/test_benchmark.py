@@ -93,7 +93,7 @@ def test_figures_of_all_rows(done: Path) -> None:
     told = json.loads((done / "out" / "benchmark.json").read_text())
     (comparison,) = told["comparisons"]
     lines = {line["label"]: line for line in reversed(comparison["lines"])}
-    copula, independent = lines["Gaussian copula"], lines["independent columns"]
+    copula, independent = lines["Gaussian copula"], lines["independent columns (bootstrap)"]
     assert list(lines)[:3] == [
         "copy of the training set",
         "independent columns",
