@@ -82,7 +82,12 @@ ENTRANTS: dict[str, Entrant] = {
             requirements=("imbalanced-learn==0.14.2", "pandas==3.1.1", "pyarrow==26.0.1"),
         ),
         Entrant(name="copula", label="Gaussian copula", script="copula.py"),
-        Entrant(name="independent", label="independent columns (bootstrap)", script="independent.py", baseline=True),
+        Entrant(
+            name="independent",
+            label="independent columns (bootstrap)",
+            script="independent.py",
+            baseline=True,
+        ),
     )
 }
 
