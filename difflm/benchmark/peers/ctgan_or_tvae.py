@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,13 +16,14 @@ def until_the_end(job: Job, done: list[int]) -> Any:
     """In place of the progress bar around the epochs: no further epoch once the time is over."""
 
     def epochs(numbers: Iterable[int], **_: Any) -> Iterator[int]:
-        longest, last = 0.0, job.left()
+        longest = 0.0
         for number in numbers:
             # At least one epoch, and none that would end after the limit.
-            if number and job.left() < longest:
+            if number and job.left() <= longest:
                 return
+            began = time.monotonic()
             yield number
-            longest, last = max(longest, last - job.left()), job.left()
+            longest = max(longest, time.monotonic() - began)
             done[0] = number + 1
 
     return epochs
