@@ -16,7 +16,7 @@ LAYERS = (
     "data models priors artifact",
     "training generation latent_ops projection evaluation map_data",
     "pipeline fitting",
-    "jobs cli background __main__",
+    "jobs cli background benchmark __main__",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 LIGHT = ("errors", "config", "schema", "runs")
@@ -117,5 +117,15 @@ def test_only_known_packages_are_imported() -> None:
     named = {line.partition("==")[0].strip().replace("-", "_") for line in text.split()}
     known = named | {"sklearn", "umap", "difflm"} | set(sys.stdlib_module_names)
     for module, path in FILES.items():
+        if path.parent.name == "peers":
+            continue  # run by the Python of another environment
         for other in imports(path, everywhere=True):
             assert other.split(".")[0] in known, f"{module} imports {other}, which requirements.txt lacks"
+
+
+def test_peers_and_difflm_do_not_know_each_other() -> None:
+    for module, path in FILES.items():
+        for other in imports(path, everywhere=True):
+            if path.parent.name == "peers":
+                assert other.split(".")[0] != "difflm", f"{module} runs where difflm is not installed"
+            assert not other.startswith("difflm.benchmark.peers"), f"{module} imports the script {other}"

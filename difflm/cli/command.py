@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import difflm
-from difflm.cli import evaluate, fit, fit_options, latents, manage, sample
+from difflm.cli import benchmark, evaluate, fit, fit_options, latents, manage, sample
 from difflm.cli.parser import Parser
 from difflm.disk import explained
 from difflm.errors import DiffLMError, RunError
@@ -39,6 +39,7 @@ def build() -> Parser:
     stop.add_argument("--kill", action="store_true", help="end it at once")
     sample.add_options(command("sample", sample.sample, "generate rows"))
     evaluate.add_options(command("evaluate", evaluate.evaluate, "score synthetic rows against real ones"))
+    benchmark.add_options(command("benchmark", benchmark.benchmark, "compare with other models"))
     latents.add_encode(command("encode", latents.encode, "latents of rows"))
     latents.add_decode(command("decode", latents.decode, "rows of latents"))
     latents.add_interpolate(command("interpolate", latents.interpolate, "rows between two rows"))
