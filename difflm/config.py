@@ -190,8 +190,11 @@ class PriorConfig(Section):
     share: float = Field(0.3, ge=0, le=1, description="Share of the training budget spent here")
     steps: int | None = Field(None, ge=1, description="Steps; empty: planned from the time limit")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the moving average of weights")
-    p_mean: float = Field(-0.6, description="Mean of log sigma in training (EDM)")
-    p_std: float = Field(1.3, gt=0, description="Standard deviation of log sigma in training (EDM)")
+    p_mean: float = Field(0.3, description="Mean of log sigma in training (EDM)")
+    p_std: float = Field(1.0, gt=0, description="Standard deviation of log sigma in training (EDM)")
+    sigma_max: float = Field(
+        10.0, gt=1, description="Sigma at which sampling begins; latents have variance 1"
+    )
     components: int = Field(50, ge=1, description="gmm: components")
 
 
@@ -200,7 +203,7 @@ class SampleConfig(Section):
 
     temperature: float = Field(1.0, ge=0, le=2, description="Temperature of the decoder; 0 is greedy")
     noise: float = Field(0.4, ge=0, description="Sigma at which diffusion ends; the decoder is told of it")
-    diffusion_steps: int = Field(18, ge=2, description="Heun steps")
+    diffusion_steps: int = Field(12, ge=2, description="Heun steps")
     batch_size: int = Field(2048, ge=1, description="Records decoded at once")
     max_attempts: float = Field(200.0, ge=1, description="Attempts per wanted record before giving up")
 
@@ -268,6 +271,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "prior.width": 8192,
         "prior.blocks": 5,
         "prior.lr": 1e-4,
+        "prior.p_mean": -1.2,
+        "prior.p_std": 1.2,
+        "prior.sigma_max": 80.0,
         "sample.temperature": 0.5,
         "sample.diffusion_steps": 50,
         "sample.noise": 0.0,

@@ -30,10 +30,12 @@ class DiffusionPrior(Prior):
     def sample(self, n: int, generator: torch.Generator, noise: float = 0.0) -> torch.Tensor:
         """Diffusion ends at sigma = `noise`: the last stretch, which only removes it, is left out."""
         device = next(self.denoise.parameters()).device
-        sigmas = karras_sigmas(self.steps, end=noise)
+        sigmas = karras_sigmas(self.steps, high=self.config.sigma_max, end=noise)
         start = torch.randn(n, self.normaliser.mean.shape[0], generator=generator)
+        # Standardised latents with noise of the first sigma have this scale.
+        start = start * torch.sqrt(1 + sigmas[0] ** 2)
         with mixed(device):
-            x = heun(self.denoise, (start * sigmas[0]).to(device), sigmas)
+            x = heun(self.denoise, start.to(device), sigmas)
         return self.normaliser.invert(x.cpu())
 
     def save(self, folder: Path) -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from difflm.config import Config
 from difflm.training.loop import Plan
 
-REFERENCE_RATE = 1.2e11
-"""Floating-point operations a second that training reaches on the two CPU cores of the README's figures, with
-room to spare: a stage that is cut by the clock is not repeatable, one that ends early is."""
-STEP_SECONDS = 0.06
-PRIOR_STEP_SECONDS = 0.02
+REFERENCE_RATE = 1.55e11
+"""Floating-point operations a second that training reaches on the two CPU cores of the README's figures
+(benchmarks/speed.py), with a little room: a stage that is cut by the clock is not repeatable, one that ends early is."""
+STEP_SECONDS = 0.005
+PRIOR_STEP_SECONDS = 0.008
 """Time of a step that does not grow with the batch (optimisers, Python)."""
 OVERHEAD_SHARE = 0.12
 """Share of the time limit left for reading, encoding, evaluation and the first samples."""
@@ -68,7 +68,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     weights = denoiser_weights(config)
     seconds = budget * shares["prior"]
     steps = prior.steps or seconds * speed / (
-        PRIOR_STEP_SECONDS + 6 * weights * min(prior.batch_size, size.rows) / (REFERENCE_RATE * 0.7)
+        PRIOR_STEP_SECONDS + 6 * weights * min(prior.batch_size, size.rows) / REFERENCE_RATE
     )
     plans["prior"] = Plan(
         stage="prior",

@@ -24,7 +24,7 @@ from difflm.precision import mixed
 from difflm.training.shards import Shards
 
 ROWS, PLACES, WIDTH, LAYERS, HEADS = 256, 20, 128, 2, 4
-REFERENCE_SECONDS = 0.060
+REFERENCE_SECONDS = 0.051
 """Time of one probe on the machine of the README's figures: two cores of an AMD EPYC with AVX-512 bfloat16."""
 PROBE_SECONDS = 2.5
 GRID = 1.05
