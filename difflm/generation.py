@@ -6,7 +6,7 @@ Rejections are counted by reason. Chunks of the same seed are the same rows, how
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
@@ -158,14 +158,14 @@ def generate(
     settings: SampleConfig,
     seed: int,
     tally: Tally,
-    keep: Keep | None = None,
+    tests: Sequence[tuple[str, Keep]] = (),
     only: dict[str, list[int]] | None = None,
     valid: Callable[[pd.DataFrame], pd.Series] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Chunk]:
     """Chunks of together n rows; without a prior the decoder writes alone.
 
-    `valid` marks rows that fit the schema, `keep` those that meet the caller's conditions. Raises
+    `valid` marks rows that fit the schema; `tests` are the caller's, each with the reason for leaving a row out. Raises
     GenerationError when `max_attempts` per wanted row did not suffice."""
     start, batch = time.monotonic(), 0
     size = model_latent_size(model)
@@ -191,9 +191,9 @@ def generate(
         good = pd.Series(True, index=rows.index) if valid is None else valid(rows)
         tally.valid += int(good.sum())
         tally.count({"outside the schema": int((~good).sum())} if not good.all() else {})
-        if keep is not None:
-            fits = keep(rows)
-            tally.count({"conditions not met": int((good & ~fits).sum())} if not fits.all() else {})
+        for reason, test in tests:
+            fits = test(rows)
+            tally.count({reason: int((good & ~fits).sum())} if not fits.all() else {})
             good = good & fits
         chosen = good.to_numpy().nonzero()[0][: n - tally.generated]
         tally.generated += len(chosen)

@@ -15,11 +15,13 @@ from difflm import latent_ops
 from difflm.artifact import Artifact
 from difflm.conditions import make_keep
 from difflm.config import Config
+from difflm.data import Dataset
 from difflm.errors import ConfigError, DataError
-from difflm.generation import OnProgress, Tally, decode_latents, generate, rebuild
+from difflm.generation import Keep, OnProgress, Tally, decode_latents, generate, rebuild
 from difflm.identifiers import fresh_identifiers
 from difflm.priors import PRIORS
 from difflm.priors.base import Prior
+from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 from difflm.schema import Kind, Schema
 from difflm.training.fit import encode_batch, prepare, some_rows
@@ -96,12 +98,14 @@ class DiffLM:
         temperature: float | None = None,
         noise: float | None = None,
         batch_size: int | None = None,
+        apart: bool = False,
         on_progress: OnProgress | None = None,
     ) -> Iterator[pd.DataFrame]:
         """Chunks of together n generated rows; the last one carries the tally in attrs["generation"].
 
-        `prior` is a kind (diffusion, gmm, gaussian) or "none" for the decoder alone. Each chunk has its
-        latents (m, Z) in attrs["latents"]."""
+        `prior` is a kind (diffusion, gmm, gaussian) or "none" for the decoder alone. `apart` leaves out rows that lie
+        nearer to a training row than 98 % of unseen real rows do. Each chunk has its latents (m, Z) in
+        attrs["latents"]."""
         if n < 1:
             raise ConfigError("a number of rows of at least 1", str(n))
         given = {"temperature": temperature, "noise": noise, "batch_size": batch_size}
@@ -111,11 +115,15 @@ class DiffLM:
         )
         tally = Tally(n)
         source = None if prior == "none" else self.prior(prior)
-        keep = make_keep(self.schema, where)
+        tests: list[tuple[str, Keep]] = []
+        if (keep := make_keep(self.schema, where)) is not None:
+            tests.append(("conditions not met", keep))
+        if apart:
+            tests.append((REASON, self._apart()))
         model = self.artifact.model
         done = 0
         for chunk in generate(
-            model, source, n, config.sample, seed, tally, keep, None, self._valid, on_progress
+            model, source, n, config.sample, seed, tally, tests, None, self._valid, on_progress
         ):
             frame = self._typed(chunk.rows, seed, done)
             done += len(frame)
@@ -214,6 +222,12 @@ class DiffLM:
         if not len(rows):
             raise DataError("at least one row to encode", "none")
         return encode_batch(self.artifact.model, prepare(self.artifact.model, self.schema.canonical(rows)))
+
+    def _apart(self) -> Apart:
+        if self.run is None:
+            raise ConfigError("a run directory, which has its training rows", "a model without its run")
+        data = Dataset.read(self.run.path / "data")
+        return Apart(self.schema, data.train, data.validation, self.config.seed)
 
     def _in_place(self, rows: pd.DataFrame, index: torch.Tensor, n: int, seed: int) -> pd.DataFrame:
         """Typed rows at their row numbers `index` out of n; rows that did not come through are missing."""

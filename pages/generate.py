@@ -12,7 +12,7 @@ from pages.shared.schemas import schema_of
 from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
 from pages.shared.tables import downloads
-from pages.shared.words import PRIOR, SEED, TEMPERATURE
+from pages.shared.words import APART, PRIOR, SEED, TEMPERATURE
 
 guard("generate")
 heading(
@@ -55,6 +55,7 @@ with st.expander("More choices", icon=":material/tune:"):
         0.05,
         help=TEMPERATURE,
     )
+    apart = st.checkbox("Keep away from real rows", False, key="gen-apart", help=APART)
     on_map = st.checkbox(
         "Show them on the map", True, help="Keeps up to 5,000 of the rows in the run, with their latents."
     )
@@ -64,7 +65,7 @@ with shown():
 if st.button("Generate", type="primary", icon=":material/auto_awesome:"):
     with shown():
         st.session_state[f"generated-{run.name}"] = generate(
-            run, count, seed, prior, temperature, where, keep=on_map
+            run, count, seed, prior, temperature, where, keep=on_map, apart=apart
         )
 
 made: Generated | None = st.session_state.get(f"generated-{run.name}")

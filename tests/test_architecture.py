@@ -14,7 +14,7 @@ LAYERS = (
     "errors config schema columns conversion cells dates inference identifiers personal disk processes runs precision",
     "formats diffusion latent metrics report report_html estimates curves differences conditions",
     "data models priors artifact",
-    "training generation latent_ops projection evaluation map_data",
+    "training generation privacy latent_ops projection evaluation map_data",
     "pipeline fitting",
     "jobs cli background benchmark __main__",
 )

@@ -8,8 +8,10 @@ import pytest
 from tiny_lm import byte_level, save_llama
 
 from difflm import latent_ops
+from difflm.data import Dataset
 from difflm.errors import ConfigError, GenerationError, RunError
 from difflm.pipeline import DiffLM, latent_use
+from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 
 TINY = {
@@ -108,6 +110,20 @@ def test_conditions_are_met_or_refused(fitted: DiffLM) -> None:
         fitted.sample(5, where={"height": 3})
     with pytest.raises(GenerationError, match="conditions not met"):
         fitted.sample(1, where={"age": (">", 500)})
+
+
+def test_rows_can_be_kept_apart_from_real_ones(fitted: DiffLM, tmp_path: Path) -> None:
+    assert fitted.run is not None
+    rows = fitted.sample(60, seed=4, apart=True)
+    data = Dataset.read(fitted.run.path / "data")
+    apart = Apart(fitted.schema, data.train, data.validation, fitted.config.seed)
+    assert len(rows) == 60 and apart(fitted.schema.canonical(rows)).all()
+    if apart.limit:
+        assert not apart(fitted.schema.canonical(data.train)).any()
+        assert rows.attrs["generation"]["rejected"][REASON] > 0
+    fitted.save_pretrained(tmp_path / "export")
+    with pytest.raises(ConfigError, match="training rows"):
+        DiffLM.from_pretrained(tmp_path / "export").sample(5, apart=True)
 
 
 def test_other_priors_and_bad_ones(fitted: DiffLM) -> None:

@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--where", action="append", default=[], metavar='"col = value"', help="also !=, <, <=, >, >=, in")
     add("--prior", help="diffusion, gmm, gaussian, or none for the decoder alone")
     add("--temperature", type=float, metavar="T", help="of the decoder; 0 is greedy")
+    add("--apart", action="store_true", help="leave out rows nearer to a training row than unseen rows are")
     add("--like", type=Path, metavar="FILE", help="rows near the latents of the rows in FILE")
 
 
@@ -41,8 +42,9 @@ def sample(options: argparse.Namespace) -> None:
     if options.number < 1:
         raise ConfigError("a number of rows of at least 1", str(options.number))
     check_ending(options.out)
-    if options.like and (options.where or options.prior or options.temperature is not None):
-        raise ConfigError("--like alone", "--where, --prior or --temperature beside it", "leave one out")
+    if options.like and (options.where or options.prior or options.temperature is not None or options.apart):
+        told = "--where, --prior, --temperature or --apart beside it"
+        raise ConfigError("--like alone", told, "leave one out")
     model = load_model(options.run)
     started, written = time.monotonic(), 0
     tally: dict[str, Any] = {}
@@ -83,6 +85,7 @@ def _chunks(model: DiffLM, options: argparse.Namespace) -> Iterator[pd.DataFrame
         seed=options.seed,
         prior=options.prior,
         temperature=options.temperature,
+        apart=options.apart,
     )
 
 

@@ -14,7 +14,7 @@ from difflm.training.loop import Plan
 
 REFERENCE_RATE = 1.55e11
 """Floating-point operations a second that training reaches on the two CPU cores of the README's figures
-(benchmarks/speed.py), with a little room: a stage that is cut by the clock is not repeatable, one that ends early is."""
+(benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
 STEP_SECONDS = 0.005
 PRIOR_STEP_SECONDS = 0.008
 """Time of a step that does not grow with the batch (optimisers, Python)."""

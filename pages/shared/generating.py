@@ -36,7 +36,15 @@ class Generated:
 
 
 def generate(
-    run: Run, count: int, seed: int, prior: str, temperature: float, where: dict[str, Any], *, keep: bool
+    run: Run,
+    count: int,
+    seed: int,
+    prior: str,
+    temperature: float,
+    where: dict[str, Any],
+    *,
+    keep: bool,
+    apart: bool = False,
 ) -> Generated:
     """Stream rows from the model, showing them as they come."""
     chunks: list[pd.DataFrame] = []
@@ -54,6 +62,7 @@ def generate(
             seed=seed,
             prior=prior,
             temperature=temperature,
+            apart=apart,
             on_progress=told,
         )
         for chunk in stream:
