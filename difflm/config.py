@@ -169,8 +169,15 @@ class VAEStageConfig(Section):
         0.15, ge=0, le=1, description="Share of records that are given their details (second level)"
     )
     ema: float = Field(0.995, ge=0, lt=1, description="Decay of the moving average of weights; 0 for none")
-    evaluations: int = Field(8, ge=2, description="Validation passes during the stage")
+    evaluations: int = Field(10, ge=2, description="Validation passes during the stage")
     patience: int = Field(4, ge=1, description="Evaluations without a better validation ELBO before stopping")
+    cooldown: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Once validation is no better: back to the best weights, and the learning rate to zero over "
+        "this share of their steps; 0 for never",
+    )
     epochs: float | None = Field(
         None, gt=0, description="Passes over the data; empty: planned from the time limit"
     )

@@ -30,6 +30,8 @@ class Curves:
             if row.get("event") == "sample":
                 self.samples, self.sampled_at = list(row.get("rows", [])), float(row.get("seconds", 0.0))
                 continue
+            if row.get("event") == "note":
+                continue
             if row.get("event") == "warning":
                 if row.get("text") and row["text"] not in self.warnings:
                     self.warnings.append(str(row["text"]))

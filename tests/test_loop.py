@@ -1,5 +1,6 @@
 """The training loop: resume bit for bit, early stopping, time, and what it tells its host."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,34 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     loop.run()
     assert loop.step == 16 and loop.best_score == 1.0
     assert [r["step"] for r in rows if r["split"] == "validation"] == [4, 8, 12, 16]
+
+
+COOLING = {"scores": [3.0, 1.0, 2.0, 0.9, 0.8], "evaluations": 10, "patience": 4, "cooldown": 0.5}
+
+
+def test_a_cooldown_goes_back_to_the_best_weights_and_ends_at_rate_zero() -> None:
+    rows: list[dict[str, Any]] = []
+    loop = make_loop(Host(rows.append), **copy.deepcopy(COOLING))
+    loop.run()
+    assert any(r.get("event") == "note" and "back to step 8" in r["text"] for r in rows)
+    assert loop.step == 16 and loop.cooling is not None and loop.cooling.step == 12
+    assert loop.course == 1.0 and loop.cooling.course == pytest.approx(12 / 40)
+    assert 0 < loop.optimizers[0].param_groups[0]["lr"] < 0.3 * 1e-2
+
+
+def test_a_cooldown_survives_a_resume(tmp_path: Path) -> None:
+    whole = make_loop(Host(), **copy.deepcopy(COOLING))
+    whole.run()
+    scores = copy.deepcopy(COOLING)
+    count = iter(range(100))
+    first = make_loop(Host(should_stop=lambda: next(count) == 13, state=tmp_path), **scores)
+    with pytest.raises(Stopped):
+        first.run()
+    assert first.cooling is not None
+    again = make_loop(Host(state=tmp_path), **scores)
+    again.run()
+    assert again.cooling == whole.cooling and again.step == whole.step
+    assert torch.equal(weights(again), weights(whole))
 
 
 def test_rows_say_stage_split_step_and_seconds() -> None:

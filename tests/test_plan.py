@@ -7,7 +7,7 @@ import torch
 
 from difflm.config import Config
 from difflm.errors import ConfigError
-from difflm.training.plan import MOST_EPOCHS, Size, make_plans
+from difflm.training.plan import MOST_EPOCHS, Size, make_plans, with_leftover
 from difflm.training.speed import REFERENCE_SECONDS, machine_speed
 from difflm.training.speed import probe as real_probe
 
@@ -33,6 +33,15 @@ def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
     plans = make_plans(Config(), ADULT)
     seconds = sum(plan.seconds or 0 for plan in plans.values())
     assert seconds == pytest.approx(600 * 0.88)
+
+
+def test_what_stage_1_leaves_goes_to_the_prior() -> None:
+    plans = make_plans(Config(), ADULT)
+    vae, prior = plans["vae"], plans["prior"]
+    assert with_leftover(plans, vae.steps) == prior
+    half = with_leftover(plans, vae.steps // 2)
+    assert prior.steps < half.steps <= 2 * prior.steps
+    assert half.steps / prior.steps == pytest.approx((half.seconds or 0) / (prior.seconds or 1), abs=0.01)
 
 
 def test_short_tables_are_not_read_a_thousand_times() -> None:

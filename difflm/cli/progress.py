@@ -47,8 +47,8 @@ def _follow(run: Run, offset: int, over: threading.Event) -> None:
 
 def line_of(row: Mapping[str, Any], printed: dict[str, float]) -> str | None:
     """A row in words; None when it says too little. `printed` keeps when a stage last had its line."""
-    if row.get("event") == "warning":
-        return f"warning: {row.get('text', '')}"
+    if row.get("event") in ("warning", "note"):
+        return f"{row['event']}: {row.get('text', '')}"
     if "step" not in row:
         return None
     stage, seconds = str(row.get("stage")), float(row.get("seconds") or 0.0)

@@ -33,7 +33,7 @@ from difflm.schema import Kind, Schema
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.loop import seeded
-from difflm.training.plan import Size, make_plans
+from difflm.training.plan import Size, make_plans, with_leftover
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
@@ -93,10 +93,11 @@ def train_all(
         stage = "vae"
         nats = decoder_alone_nats(model, held)
         look = make_look(model, codec.schema, validation, held, host)
-        train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
+        steps = train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         stage = "prior"
-        prior = train_prior(config, plans["prior"], latents[0], latents[1], host, accelerator)
+        plan = with_leftover(plans, steps)
+        prior = train_prior(config, plan, latents[0], latents[1], host, accelerator)
     except Stopped:
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)

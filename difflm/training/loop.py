@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -41,6 +41,9 @@ class Plan:
     ema: float = 0.0
     evaluations: int = 10
     patience: int = 4
+    cooldown: float = 0.0
+    """When validation stops improving, go back to the best weights and take the learning rate down to zero over this
+    share of the steps that led there; 0 for never."""
 
 
 def seeded(seed: int, *names: object) -> torch.Generator:
@@ -52,6 +55,14 @@ def seeded(seed: int, *names: object) -> torch.Generator:
 Draw = Callable[[torch.Tensor, torch.Generator], dict[str, torch.Tensor]]
 """(row numbers, generator) -> what the loss reads of these rows and all that is random in it, rows first."""
 Evaluate = Callable[[], dict[str, Any]]
+
+
+class Cooling(NamedTuple):
+    """Where a cooldown began: step, share of the peak learning rate, progress."""
+
+    step: int
+    rate: float
+    course: float
 
 
 class Stateful(Protocol):
@@ -92,6 +103,8 @@ class Loop:
         self.next_check = 0.0
         self.best_score, self.bad = float("inf"), 0
         self.best: dict[str, torch.Tensor] = {}
+        self.best_step = 0
+        self.cooling: Cooling | None = None
         self.optimizers = [
             accelerator.prepare(o) for o in make_optimizers(module, plan.lr, plan.muon_lr, plan.weight_decay)
         ]
@@ -102,6 +115,18 @@ class Loop:
     def progress(self) -> float:
         """Share of the stage that is done."""
         return self.step / self.steps
+
+    @property
+    def course(self) -> float:
+        """Progress for schedules: a cooldown goes on from where it began, however much shorter the stage became."""
+        if self.cooling is None:
+            return self.progress
+        return self.cooling.course + (1 - self.cooling.course) * self._cooled
+
+    @property
+    def _cooled(self) -> float:
+        assert self.cooling is not None
+        return (self.step - self.cooling.step) / max(self.steps - self.cooling.step, 1)
 
     def run(self) -> None:
         """Train to the end, to early stopping, or raise Stopped with the state saved."""
@@ -139,16 +164,19 @@ class Loop:
 
     def _one_step(self) -> dict[str, float]:
         plan = self.plan
+        rate = schedule(self.progress, plan.warmup)
+        if self.cooling is not None:
+            rate = self.cooling.rate * (1 - self._cooled)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * schedule(self.progress, plan.warmup)
+                group["lr"] = group["peak"] * rate
         generator = seeded(plan.seed, plan.stage, self.step, self.accelerator.process_index)
         torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
         batch = self.draw(self._batch(), generator)
         if self.shards.parts > 1:
-            logs = self.shards.backward(self.loss_of, batch, self.progress, self.trained)
+            logs = self.shards.backward(self.loss_of, batch, self.course, self.trained)
         else:
-            loss, logs = self.loss_of(batch, self.progress)
+            loss, logs = self.loss_of(batch, self.course)
             self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
         for optimizer in self.optimizers:
@@ -190,7 +218,7 @@ class Loop:
         values = self.evaluate()
         score = values.pop("score")
         if score < self.best_score:
-            self.best_score, self.bad = score, 0
+            self.best_score, self.bad, self.best_step = score, 0, self.step
             self.best = {n: p.detach().clone() for n, p in self.module.named_parameters() if p.requires_grad}
         else:
             self.bad += 1
@@ -198,7 +226,24 @@ class Loop:
         if self.average:
             self.average.swap(self.module)
         self._report("validation", values)
+        if self.plan.cooldown and self.bad and self.cooling is None and self.step < self.steps:
+            self._cool()
+            return False
         return self.bad >= self.plan.patience
+
+    @torch.no_grad()
+    def _cool(self) -> None:
+        """Begin the cooldown at the best weights."""
+        rate, length = schedule(self.progress, self.plan.warmup), int(self.plan.cooldown * self.best_step)
+        self.cooling = Cooling(self.step, rate, self.progress)
+        self.steps, self.bad = min(self.steps, self.step + max(length, 1)), 0
+        parameters = dict(self.module.named_parameters())
+        for name, value in self.best.items():
+            parameters[name].copy_(value)
+            if self.average:
+                self.average.weights[name].copy_(value)
+        text = f"validation no longer improves: back to step {self.best_step}, done at step {self.steps}"
+        self.host.on_progress({"event": "note", "stage": self.plan.stage, "text": text})
 
     def _keep_to_time(self) -> None:
         """Plan fewer steps when this machine is more than a tenth slower than planned; asked now and then."""

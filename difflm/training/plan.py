@@ -7,7 +7,7 @@ is cut back while it runs (Loop).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from difflm.config import Config
 from difflm.training.loop import Plan
@@ -62,6 +62,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
             ema=config.vae.ema,
             evaluations=config.vae.evaluations if stage == "vae" else 4,
             patience=config.vae.patience if stage == "vae" else 2,
+            cooldown=config.vae.cooldown if stage == "vae" else 0.0,
             **common,  # type: ignore[arg-type]
         )
     prior = config.prior
@@ -83,6 +84,15 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         weight_decay=0.0,
     )
     return plans
+
+
+def with_leftover(plans: dict[str, Plan], steps: int) -> Plan:
+    """The prior's plan when stage 1 took only `steps` of its own: what it left, up to as much again, is the prior's."""
+    vae, prior = plans["vae"], plans["prior"]
+    if not vae.seconds or not prior.seconds or steps >= vae.steps:
+        return prior
+    gained = min(1.0, vae.seconds * (1 - steps / vae.steps) / prior.seconds)
+    return replace(prior, steps=int(prior.steps * (1 + gained)), seconds=prior.seconds * (1 + gained))
 
 
 def row_operations(config: Config, size: Size, stage: str) -> float:

@@ -26,7 +26,8 @@ def save_state(loop: Loop) -> None:
     tensors = {f"model.{n}": p.detach() for n, p in loop.module.named_parameters() if p.requires_grad}
     tensors |= {f"best.{n}": p for n, p in loop.best.items()}
     numbers: dict[str, Any] = {"step": loop.step, "steps": loop.steps, "seconds": loop.seconds}
-    numbers |= {"best_score": loop.best_score, "bad": loop.bad}
+    numbers |= {"best_score": loop.best_score, "bad": loop.bad, "best_step": loop.best_step}
+    numbers["cooling"] = loop.cooling
     numbers["extra"] = loop.extra.state() if loop.extra else {}
     if loop.average:
         tensors |= {f"ema.{n}": p for n, p in loop.average.weights.items()}
@@ -46,6 +47,8 @@ def save_state(loop: Loop) -> None:
 
 def load_state(loop: Loop) -> bool:
     """Take up a saved state of this stage; False when there is none."""
+    from difflm.training.loop import Cooling
+
     path = _path(loop)
     if path is None or not path.exists():
         return False
@@ -61,7 +64,8 @@ def load_state(loop: Loop) -> bool:
                 parameters[key.removeprefix("model.")].copy_(value)
     loop.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
     loop.step, loop.steps, loop.seconds = numbers["step"], numbers["steps"], numbers["seconds"]
-    loop.best_score, loop.bad = numbers["best_score"], numbers["bad"]
+    loop.best_score, loop.bad, loop.best_step = numbers["best_score"], numbers["bad"], numbers["best_step"]
+    loop.cooling = None if numbers["cooling"] is None else Cooling(*numbers["cooling"])
     if loop.extra:
         loop.extra.restore(numbers["extra"])
     if loop.average:

@@ -38,8 +38,8 @@ def train_vae(
     tokens_per_row: float,
     nats_per_row: float,
     look: Callable[[], dict[str, Any]] | None = None,
-) -> None:
-    """Train `model` on `train`; the validation ELBO (at the last beta) decides when to stop.
+) -> int:
+    """Train `model` on `train` and return the steps it took; the validation ELBO (at the last beta) tells when to stop.
 
     Below a floor the mean KL costs nothing (a budget, as in free bits, Kingma et al. 2016): without it the
     latent of a small table collapses before it has become useful. `nats_per_row` is what a held-out row
@@ -113,7 +113,9 @@ def train_vae(
 
     rows = len(next(iter(train.values())))
     threads = 1 if settings.dropout else None  # dropout draws from a generator that threads would share
-    Loop(plan, model, rows, draw, loss_of, evaluate, host, accelerator, beta, threads).run()
+    loop = Loop(plan, model, rows, draw, loss_of, evaluate, host, accelerator, beta, threads)
+    loop.run()
+    return loop.step
 
 
 @torch.no_grad()
