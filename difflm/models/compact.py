@@ -19,7 +19,7 @@ from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
 from difflm.models.decoder import Batch, Decoder, Written
 from difflm.models.details import Given
-from difflm.models.tokens import TokenTable, ordered_rows, prepare_tokens
+from difflm.models.tokens import OrderedRows, TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 
 
@@ -36,7 +36,7 @@ class CompactDecoder(Decoder):
         self.null_prompt = nn.Parameter(torch.randn(soft_tokens, width) * 0.3)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Parameter(ordered_rows(codec, width, 0.02))
+        self.head = OrderedRows(codec, width, 0.02)
         self.bias = nn.Parameter(torch.zeros(codec.vocabulary))
         scale_residuals(self.blocks)
 
@@ -93,28 +93,32 @@ class CompactDecoder(Decoder):
 
     def losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """Cross-entropy (B, T), each position against the tokens of its own slot only."""
-        fixed = min(self.codec.fixed, ids.shape[1])
+        fixed, head = min(self.codec.fixed, ids.shape[1]), self.head.rows()
         parts = []
         for position in range(fixed):
             slot = self.codec.slots[position]
-            logits = self.slot_logits(x[:, position], position).float()
+            logits = self.slot_logits(x[:, position], position, head).float()
             parts.append(F.cross_entropy(logits, ids[:, position].long() - slot.lo, reduction="none"))
         nll = torch.stack(parts, dim=1) if parts else x.new_zeros(len(ids), 0)
         if ids.shape[1] > fixed:
-            nll = torch.cat([nll, self._text_losses(x[:, fixed:], ids[:, fixed:], slots[:, fixed:])], dim=1)
+            nll = torch.cat(
+                [nll, self._text_losses(x[:, fixed:], ids[:, fixed:], slots[:, fixed:], head)], dim=1
+            )
         return nll
 
-    def slot_logits(self, x: torch.Tensor, slot: int) -> torch.Tensor:
-        """Logits (..., slot size) of hidden states (..., D) at one slot."""
+    def slot_logits(self, x: torch.Tensor, slot: int, head: torch.Tensor) -> torch.Tensor:
+        """Logits (..., slot size) of hidden states (..., D) at one slot, by the rows `head` (V, D)."""
         at = self.codec.slots[slot]
-        return F.linear(x, self.head[at.lo : at.hi], self.bias[at.lo : at.hi])
+        return F.linear(x, head[at.lo : at.hi], self.bias[at.lo : at.hi])
 
-    def _text_losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+    def _text_losses(
+        self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor, head: torch.Tensor
+    ) -> torch.Tensor:
         nll = torch.zeros(ids.shape, device=x.device)
         for offset in range(len(self.codec.textual)):
             number = self.codec.fixed + offset
             where = (slots == number) & (ids != PAD)
-            logits = self.slot_logits(x[where], number).float()
+            logits = self.slot_logits(x[where], number, head).float()
             losses = F.cross_entropy(
                 logits, ids[where].long() - self.codec.slots[number].lo, reduction="none"
             )
@@ -133,12 +137,13 @@ class CompactDecoder(Decoder):
         grammar = FittedGrammar(self.codec, len(prompt), prompt.device, only)
         writer = Writer(self, prompt, None if given is None else given.inputs)
         written: list[torch.Tensor] = []
+        head = self.head.rows()
         while not grammar.finished:
             slot = grammar.common_slot
             logits = (
-                F.linear(writer.hidden, self.head, self.bias)
+                F.linear(writer.hidden, head, self.bias)
                 if slot is None
-                else self.slot_logits(writer.hidden, slot)
+                else self.slot_logits(writer.hidden, slot, head)
             )
             logits = logits.float().masked_fill(~grammar.allowed(), -torch.inf)
             choice = choose(logits, temperature, generator)
@@ -177,6 +182,7 @@ class Writer:
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else decoder.bos.dtype
         self.caches = [torch.empty(shape, device=prompt.device, dtype=dtype) for _ in decoder.blocks]
         self.at, self.position = 0, 0
+        self.rows = decoder.table.token.rows()
         first = decoder.bos + decoder.table.slot.weight[0] + decoder.table.place.weight[0]
         self.hidden = self._run(torch.cat([prompt, self._detailed(first.expand(b, d))[:, None]], dim=1))
 
@@ -185,7 +191,7 @@ class Writer:
         table = self.decoder.table
         self.position += 1
         slot = table.slot.weight[next_slot] if isinstance(next_slot, int) else table.slot(next_slot)
-        x = table.token(ids) + slot + table.place.weight[self.position]
+        x = F.embedding(ids, self.rows) + slot + table.place.weight[self.position]
         self.hidden = self._run(self._detailed(x)[:, None])
 
     def _detailed(self, x: torch.Tensor) -> torch.Tensor:
