@@ -17,6 +17,8 @@ REFERENCE_RATE = 1.55e11
 (benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
 STEP_SECONDS = 0.005
 PRIOR_STEP_SECONDS = 0.008
+EVALUATION_ROWS = 8_000
+"""Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice."""
 """Time of a step that does not grow with the batch (optimisers, Python)."""
 OVERHEAD_SHARE = 0.12
 """Share of the time limit left for reading, encoding, evaluation and the first samples."""
@@ -52,7 +54,10 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     for stage, length in (("lm", 1 + config.lm.copy_share), ("vae", 1.0)):
         seconds = budget * shares[stage]
         cost = row_operations(config, size, stage) * (length if stage == "lm" else 1.0)
-        steps = seconds * speed / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
+        evaluations = config.vae.evaluations if stage == "vae" else 4
+        looking = evaluations * EVALUATION_ROWS * cost / 3 / REFERENCE_RATE
+        spent = max(seconds * speed - looking, 0.5 * seconds * speed)
+        steps = spent / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
         steps = epochs * size.rows / batch if epochs else min(steps, MOST_EPOCHS[stage] * size.rows / batch)
         plans[stage] = Plan(
@@ -60,7 +65,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
             steps=max(LEAST_STEPS, int(steps)),
             seconds=None if epochs else seconds,
             ema=config.vae.ema,
-            evaluations=config.vae.evaluations if stage == "vae" else 4,
+            evaluations=evaluations,
             patience=config.vae.patience if stage == "vae" else 2,
             cooldown=config.vae.cooldown if stage == "vae" else 0.0,
             **common,  # type: ignore[arg-type]
