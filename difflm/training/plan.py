@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from difflm.config import Config
 from difflm.training.loop import Plan
 
-REFERENCE_RATE = 1.55e11
+REFERENCE_RATE = 1.85e11
 """Floating-point operations a second that training reaches on the two CPU cores of the README's figures
 (benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
-STEP_SECONDS = 0.005
-PRIOR_STEP_SECONDS = 0.008
+STEP_SECONDS = 0.03
+PRIOR_STEP_SECONDS = 0.014
+LEAST_STEP_SECONDS = 0.09
+"""No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
 EVALUATION_ROWS = 8_000
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice."""
 """Time of a step that does not grow with the batch (optimisers, Python)."""
@@ -57,7 +59,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         evaluations = config.vae.evaluations if stage == "vae" else 4
         looking = evaluations * EVALUATION_ROWS * cost / 3 / REFERENCE_RATE
         spent = max(seconds * speed - looking, 0.5 * seconds * speed)
-        steps = spent / (STEP_SECONDS + batch * cost / REFERENCE_RATE)
+        steps = spent / max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
         steps = epochs * size.rows / batch if epochs else min(steps, MOST_EPOCHS[stage] * size.rows / batch)
         plans[stage] = Plan(
