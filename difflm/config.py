@@ -155,7 +155,12 @@ class VAEStageConfig(Section):
     muon_lr: float = Field(0.02, gt=0, description="Peak learning rate of Muon for the block matrices")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay")
-    word_dropout: float = Field(0.1, ge=0, lt=1, description="Share of decoder input tokens hidden")
+    word_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of decoder input tokens hidden; empty: a tenth, or none for a causal LM by path",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the blocks of the compact models")
     select: Literal["elbo", "reconstruction"] = Field(
         "elbo",

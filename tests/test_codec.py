@@ -110,7 +110,7 @@ def test_step_by_step_costs_what_one_pass_costs(fitted: tuple[Schema, pd.DataFra
         nll = decoder(prompt, batch["ids"], batch["slots"])
         writer = Writer(decoder, prompt)
         for position in range(codec.fixed):
-            logits = decoder.slot_logits(writer.hidden, position)
+            logits = decoder.slot_logits(writer.hidden, position, decoder.head.rows())
             own = batch["ids"][:, position].long() - codec.slots[position].lo
             expected = torch.nn.functional.cross_entropy(logits, own, reduction="none")
             assert torch.allclose(nll[:, position], expected, atol=1e-4), position

@@ -58,7 +58,8 @@ def test_passes_set_by_hand_are_kept_and_not_cut_by_the_clock() -> None:
 def test_a_faster_machine_gets_more_steps_in_the_same_time() -> None:
     slow, fast = (make_plans(Config(), ADULT, speed) for speed in (1.0, 2.0))
     for stage in slow:
-        assert fast[stage].steps == pytest.approx(2 * slow[stage].steps, abs=1)
+        # More than twice: the evaluations are no more than before.
+        assert 2 * slow[stage].steps - 1 <= fast[stage].steps < 2.6 * slow[stage].steps
         assert fast[stage].seconds == slow[stage].seconds
 
 

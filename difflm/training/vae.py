@@ -25,6 +25,7 @@ from difflm.training.loop import Loop, Plan, seeded
 
 NULL_SHARE = 0.1
 COLLAPSE_NATS = 0.5
+WORD_DROPOUT = 0.1
 
 
 def train_vae(
@@ -48,6 +49,9 @@ def train_vae(
     beta = make_schedule(config.beta)
     device = accelerator.device
     joint = config.decoder.training == "joint"
+    hidden_share = settings.word_dropout
+    if hidden_share is None:
+        hidden_share = WORD_DROPOUT if config.decoder.kind == "compact" else 0.0
     floor = min(config.beta.floor, nats_per_row / 3)
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
@@ -63,8 +67,9 @@ def train_vae(
         if model.details is not None:
             positions = batch["ids"].shape[1] + batch["tails"].shape[1]
             batch["detail_eps"] = torch.randn(n, positions, model.details.size, generator=generator)
-        if settings.word_dropout and "ids" in batch:
-            batch["hidden"] = torch.rand(batch["ids"].shape, generator=generator) < settings.word_dropout
+        if hidden_share:
+            written = batch["text_ids" if "text_ids" in batch else "ids"]
+            batch["hidden"] = torch.rand(written.shape, generator=generator) < hidden_share
         return batch
 
     def loss_of(batch: Batch, progress: float) -> tuple[torch.Tensor, dict[str, float]]:
