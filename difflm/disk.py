@@ -30,6 +30,11 @@ def explained(error: OSError, path: Path) -> RunError:
     return RunError(f"a place to write {path}", error.strerror or str(error), "check the disk")
 
 
+def cache_folder() -> Path:
+    """Where this user's downloads, measurements and environments are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "difflm"
+
+
 def make_folder(path: Path) -> Path:
     """Create `path` and its parents where they are missing."""
     try:

@@ -193,7 +193,9 @@ def fit_other_prior(kind: str, run: Run, config: Config) -> Prior:
     latents: Latents = (tensors["mu"], tensors["logvar"])
     changed = Config.load({**config.model_dump(), "prior": {**config.prior.model_dump(), "kind": kind}})
     accelerator = _accelerator()
-    plan = make_plans(changed, Size(len(latents[0]), 1.0), machine_speed(accelerator.device))["prior"]
+    # Only the diffusion prior is planned by time; the others are asked for by someone who waits.
+    speed = machine_speed(accelerator.device) if kind == "diffusion" else 1.0
+    plan = make_plans(changed, Size(len(latents[0]), 1.0), speed)["prior"]
     made = train_prior(changed, plan, latents, latents, Host(), accelerator)
     made.save(folder)
     return made

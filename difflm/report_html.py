@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from difflm.metrics.base import Figure
 from difflm.report import LABELS, NO_LATENT, Report, ScoreRow
@@ -15,8 +15,8 @@ WIDTH, HEIGHT = 280, 96
 MAX_COLUMNS, MAX_MATRIX, WORST_PAIRS = 60, 40, 15
 
 
-def render(report: Report) -> str:
-    """HTML text of a report; cell values are escaped."""
+def template(name: str) -> Template:
+    """A page of the package; what is put into it is escaped, and a name that is missing is an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -24,9 +24,14 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(name)
+
+
+def render(report: Report) -> str:
+    """HTML text of a report; cell values are escaped."""
     details = report.details
     columns = details.get("columns", [])
-    return environment.get_template("report.html.jinja").render(
+    return template("report.html.jinja").render(
         report=report,
         labels=LABELS,
         no_latent=NO_LATENT,

@@ -114,6 +114,7 @@ def test_a_cooldown_goes_back_to_the_best_weights_and_ends_at_rate_zero() -> Non
     loop.run()
     assert any(r.get("event") == "note" and "back to step 8" in r["text"] for r in rows)
     assert loop.step == 16 and loop.cooling is not None and loop.cooling.step == 12
+    assert loop.left == pytest.approx(1 - 16 / 40)
     assert loop.course == 1.0 and loop.cooling.course == pytest.approx(12 / 40)
     assert 0 < loop.optimizers[0].param_groups[0]["lr"] < 0.3 * 1e-2
 
@@ -145,7 +146,7 @@ def test_a_slow_machine_gets_fewer_steps() -> None:
     rows: list[dict[str, Any]] = []
     loop = make_loop(Host(rows.append), steps=100_000, seconds=1.0)
     loop.run()
-    assert loop.step < 100_000 and loop.host.seconds < 5
+    assert loop.step < 100_000 and loop.host.seconds < 5 and loop.left == 0
     assert any(r.get("event") == "warning" for r in rows)
 
 

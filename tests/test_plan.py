@@ -37,9 +37,9 @@ def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
 
 def test_what_stage_1_leaves_goes_to_the_prior() -> None:
     plans = make_plans(Config(), ADULT)
-    vae, prior = plans["vae"], plans["prior"]
-    assert with_leftover(plans, vae.steps) == prior
-    half = with_leftover(plans, vae.steps // 2)
+    prior = plans["prior"]
+    assert with_leftover(plans, 0.0) == prior
+    half = with_leftover(plans, 0.5)
     assert prior.steps < half.steps <= 2 * prior.steps
     assert half.steps / prior.steps == pytest.approx((half.seconds or 0) / (prior.seconds or 1), abs=0.01)
 
@@ -61,6 +61,7 @@ def test_a_faster_machine_gets_more_steps_in_the_same_time() -> None:
         # More than twice: the evaluations are no more than before.
         assert 2 * slow[stage].steps - 1 <= fast[stage].steps < 2.6 * slow[stage].steps
         assert fast[stage].seconds == slow[stage].seconds
+    assert fast["prior"].steps == pytest.approx(2 * slow["prior"].steps, abs=1)
 
 
 def test_the_speed_of_a_machine_is_kept_unless_it_was_busy(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from difflm.benchmark.registry import Entrant
-from difflm.disk import locked, make_folder, write_atomic
+from difflm.disk import cache_folder, locked, make_folder, write_atomic
 from difflm.errors import RunError
 
 PATIENCE = 3600.0
@@ -20,8 +20,7 @@ PATIENCE = 3600.0
 def root() -> Path:
     """Folder of all environments."""
     given = os.environ.get("DIFFLM_PEERS")
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(given).expanduser().absolute() if given else Path(cache) / "difflm" / "peers"
+    return Path(given).expanduser().absolute() if given else cache_folder() / "peers"
 
 
 def python_of(entrant: Entrant, say: Callable[[str], None]) -> str:

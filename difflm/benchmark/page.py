@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from difflm.benchmark.registry import ENTRANTS
 from difflm.benchmark.summary import Comparison
 from difflm.metrics.base import Figure
-from difflm.report_html import TEMPLATES
+from difflm.report_html import template
 
 GOALS = {"max": "higher is better", "min": "lower is better", "target": "nearer is better"}
 
 
 def render(comparisons: Sequence[Comparison], told: Mapping[str, Any]) -> str:
     """HTML text; `told` says command, settings, date and machine. Names are escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = {figure.name: figure for comparison in comparisons for figure in comparison.figures}
-    return environment.get_template("benchmark.html.jinja").render(
+    return template("benchmark.html.jinja").render(
         comparisons=[_section(comparison) for comparison in comparisons],
         figures=[{"label": f.label, "ideal": ideal(f), "meaning": f.meaning} for f in shown.values()],
         told=told,

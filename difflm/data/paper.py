@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from difflm.disk import make_folder, write_atomic
+from difflm.disk import cache_folder, make_folder, write_atomic
 from difflm.errors import DataError
 
 MAX_DOWNLOAD = 64 * 1024**2
@@ -168,8 +168,7 @@ def _rows(file: bytes, table: PaperTable, columns: list[str]) -> pd.DataFrame:
 
 def _cached(name: str) -> pd.DataFrame:
     """The whole table from the user's cache, downloaded on first use."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    path = Path(home) / "difflm" / f"{name}.parquet"
+    path = cache_folder() / f"{name}.parquet"
     if path.exists():
         frame = pd.read_parquet(path)
         if checksum(frame) == PAPER[name].sha256:

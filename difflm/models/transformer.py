@@ -32,7 +32,7 @@ class Block(nn.Module):
         """(B, T, D) -> (B, T, D); mask (B, 1, 1 or T, T) is True where attention is allowed."""
         if x.device.type != "cpu" or x.shape[1] > SHORT:
             q, k, v = self._split(x)
-            return self._close(x, heads_first(attend(q, k, v, causal, mask)))
+            return self._close(x, merge_heads(attend(q, k, v, causal, mask)))
         bias = None
         if causal and mask is None:
             bias = torch.full((x.shape[1], x.shape[1]), -torch.inf).triu(1)
@@ -47,7 +47,7 @@ class Block(nn.Module):
         t = x.shape[1]
         cache[0, :, :, at : at + t], cache[1, :, :, at : at + t] = k, v
         keys, values = cache[0, :, :, : at + t], cache[1, :, :, : at + t]
-        return self._close(x, heads_first(attend(q, keys, values, causal=t > 1 and at == 0)))
+        return self._close(x, merge_heads(attend(q, keys, values, causal=t > 1 and at == 0)))
 
     def _split(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         b, t, d = x.shape
@@ -65,7 +65,7 @@ class Block(nn.Module):
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
-def heads_first(y: torch.Tensor) -> torch.Tensor:
+def merge_heads(y: torch.Tensor) -> torch.Tensor:
     """(B, H, T, K) as (B, T, D)."""
     b, h, t, size = y.shape
     return y.transpose(1, 2).reshape(b, t, h * size)

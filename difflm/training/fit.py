@@ -93,10 +93,10 @@ def train_all(
         stage = "vae"
         nats = decoder_alone_nats(model, held)
         look = make_look(model, codec.schema, validation, held, host)
-        steps = train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
+        left = train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         stage = "prior"
-        plan = with_leftover(plans, steps)
+        plan = with_leftover(plans, left)
         prior = train_prior(config, plan, latents[0], latents[1], host, accelerator)
     except Stopped:
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]

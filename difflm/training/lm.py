@@ -58,6 +58,7 @@ def train_lm(
             return own, decoder.row_nll(prefix, batch)
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
+        # Noise has the size of all embeddings: each part of the batch draws its own from the first seed it gets.
         seeds = torch.randint(2**31, (len(rows),), generator=generator)
         return {**{k: v[rows] for k, v in train.items()}, "seed": seeds}
 

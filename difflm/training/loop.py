@@ -128,6 +128,13 @@ class Loop:
         assert self.cooling is not None
         return (self.step - self.cooling.step) / max(self.steps - self.cooling.step, 1)
 
+    @property
+    def left(self) -> float:
+        """Share of its steps that a cooldown saved. A stage that the clock cut has used its time and left none."""
+        if self.cooling is None:
+            return 0.0
+        return max(0.0, 1 - self.step * self.cooling.course / self.cooling.step)
+
     def run(self) -> None:
         """Train to the end, to early stopping, or raise Stopped with the state saved."""
         load_state(self)

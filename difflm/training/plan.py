@@ -93,12 +93,12 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     return plans
 
 
-def with_leftover(plans: dict[str, Plan], steps: int) -> Plan:
-    """The prior's plan when stage 1 took only `steps` of its own: what it left, up to as much again, is the prior's."""
+def with_leftover(plans: dict[str, Plan], left: float) -> Plan:
+    """The prior's plan when stage 1 left this share of its time: that, up to as much again, is the prior's."""
     vae, prior = plans["vae"], plans["prior"]
-    if not vae.seconds or not prior.seconds or steps >= vae.steps:
+    if not vae.seconds or not prior.seconds:
         return prior
-    gained = min(1.0, vae.seconds * (1 - steps / vae.steps) / prior.seconds)
+    gained = min(1.0, vae.seconds * left / prior.seconds)
     return replace(prior, steps=int(prior.steps * (1 + gained)), seconds=prior.seconds * (1 + gained))
 
 

@@ -12,12 +12,11 @@ import os
 import platform
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from difflm.disk import make_folder, read_json, write_json
+from difflm.disk import cache_folder, make_folder, read_json, write_json
 from difflm.errors import ConfigError, DiffLMError
 from difflm.models.transformer import Block
 from difflm.precision import mixed
@@ -58,7 +57,11 @@ def machine_speed(device: torch.device) -> float:
 
 def probe(device: torch.device, seconds: float = PROBE_SECONDS) -> float:
     """Shortest time of a forward and backward pass of a small Transformer; other work only ever makes it longer."""
-    torch.manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        return _probe(device, seconds)
+
+
+def _probe(device: torch.device, seconds: float) -> float:
     blocks = nn.ModuleList(Block(WIDTH, HEADS) for _ in range(LAYERS)).to(device)
     parameters = list(blocks.parameters())
 
@@ -71,7 +74,7 @@ def probe(device: torch.device, seconds: float = PROBE_SECONDS) -> float:
 
     batch = {"x": torch.randn(ROWS, PLACES, WIDTH)}
     best, end, runs = float("inf"), time.perf_counter() + seconds, 0
-    with torch.random.fork_rng(devices=[]), Shards(ROWS, device) as shards:
+    with Shards(ROWS, device) as shards:
         while time.perf_counter() < end or runs < 3:
             start = time.perf_counter()
             if shards.parts > 1:
@@ -82,11 +85,6 @@ def probe(device: torch.device, seconds: float = PROBE_SECONDS) -> float:
                 torch.cuda.synchronize(device)
             best, runs = min(best, time.perf_counter() - start), runs + 1
     return best
-
-
-def cache_folder() -> Path:
-    """Where this user's measurements are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "difflm"
 
 
 def _machine(device: torch.device) -> str:

@@ -39,8 +39,9 @@ def train_vae(
     tokens_per_row: float,
     nats_per_row: float,
     look: Callable[[], dict[str, Any]] | None = None,
-) -> int:
-    """Train `model` on `train` and return the steps it took; the validation ELBO (at the last beta) tells when to stop.
+) -> float:
+    """Train `model` on `train` and return the share of the stage left over; the validation ELBO (at the last beta)
+    tells when to stop.
 
     Below a floor the mean KL costs nothing (a budget, as in free bits, Kingma et al. 2016): without it the
     latent of a small table collapses before it has become useful. `nats_per_row` is what a held-out row
@@ -120,7 +121,7 @@ def train_vae(
     threads = 1 if settings.dropout else None  # dropout draws from a generator that threads would share
     loop = Loop(plan, model, rows, draw, loss_of, evaluate, host, accelerator, beta, threads)
     loop.run()
-    return loop.step
+    return loop.left
 
 
 @torch.no_grad()
