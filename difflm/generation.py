@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, field
 import pandas as pd
 import torch
 
-from difflm.config import SampleConfig
 from difflm.errors import GenerationError
 from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch, Written
 from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
+from difflm.sections import SampleConfig
 from difflm.training.loop import seeded
 
 FIRST_BATCH = 64

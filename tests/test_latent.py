@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from difflm.config import BetaConfig
 from difflm.errors import ConfigError
 from difflm.latent.beta import SCHEDULES, make_schedule
 from difflm.latent.normaliser import Normaliser
 from difflm.latent.posterior import active_dimensions, kl_per_dimension, reparameterise
 from difflm.latent_ops import interpolate, nearest
 from difflm.projection import METHODS, cached, project
+from difflm.sections import BetaConfig
 
 
 def test_kl_is_that_of_torch_and_zero_for_the_standard_normal() -> None:

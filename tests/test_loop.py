@@ -9,8 +9,8 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from difflm.config import BetaConfig
 from difflm.latent.beta import BetaSchedule, make_schedule
+from difflm.sections import BetaConfig
 from difflm.training.host import Host, Stopped
 from difflm.training.loop import Loop, Plan
 from difflm.training.optim import schedule

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, final
 
-from difflm.config import BetaConfig
 from difflm.errors import ConfigError
+from difflm.sections import BetaConfig
 
 
 class BetaSchedule(ABC):

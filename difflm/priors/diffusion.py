@@ -9,13 +9,13 @@ from typing import final
 import torch
 from safetensors.torch import load_file, save_file
 
-from difflm.config import PriorConfig
 from difflm.diffusion.denoiser import Denoiser
 from difflm.diffusion.precond import Precond
 from difflm.diffusion.sampler import heun, karras_sigmas
 from difflm.latent.normaliser import Normaliser
 from difflm.precision import mixed
 from difflm.priors.base import Prior
+from difflm.sections import PriorConfig
 
 
 @final
