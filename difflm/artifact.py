@@ -1,7 +1,7 @@
 """A trained model on disk: the same files in a run directory and after `save_pretrained`.
 
 config.json, data/schema.json, vae/{codec.json, model.safetensors}, prior/. Weights are safetensors, settings
-JSON; the weights of a causal LM are not copied, its path is in the config.
+JSON; the weights of a frozen causal LM are not copied, its path is in the config.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -23,9 +24,6 @@ from difflm.models.vae import LatentLM
 from difflm.priors import PRIORS, load_prior
 from difflm.priors.base import Prior
 from difflm.schema import Schema
-
-FOREIGN = "decoder.lm."
-"""Weights under this name belong to a causal LM that is loaded from its own place."""
 
 
 @dataclass
@@ -53,11 +51,15 @@ def save(artifact: Artifact, folder: Path) -> None:
 def save_model(artifact: Artifact, folder: Path) -> None:
     """codec.json and model.safetensors."""
     write_json(folder / "codec.json", artifact.codec.to_dict())
-    weights = artifact.model.state_dict()
-    own = {k: v.contiguous().cpu() for k, v in weights.items() if not k.startswith(FOREIGN)}
+    own = {k: v.contiguous().cpu() for k, v in weights_of(artifact.model).items()}
     temporary = folder / "model.tmp"
     save_file(own, temporary)
     os.replace(temporary, folder / "model.safetensors")
+
+
+def weights_of(model: LatentLM) -> dict[str, torch.Tensor]:
+    """Its parameters, those that are tied under one name only. Buffers are made anew from the config."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def load(folder: Path) -> Artifact:
@@ -71,7 +73,7 @@ def load(folder: Path) -> Artifact:
         )
         model = build_model(config, codec)
         weights = load_file(folder / "vae" / "model.safetensors")
-        missing = [k for k in model.state_dict() if k not in weights and not k.startswith(FOREIGN)]
+        missing = [k for k in weights_of(model) if k not in weights]
         if missing:
             raise RunError(
                 f"the weights {missing[0]} in {folder.name}/vae", "a file without them", "train again"

@@ -60,6 +60,23 @@ class Config(Section):
             _place(values, key, value)
         return cls.load(values)
 
+    def for_record(self, record: str) -> Config:
+        """This config, with what the compact models cannot do for documents ("tool", "code", "text") in the hands of
+        the bundled language model, and, unless another than the default is set, a latent as large as documents need and
+        fewer attempts for each."""
+        values = self.model_dump()
+        if record == "table":
+            return self
+        if self.decoder.kind == "compact":
+            values["decoder"] |= {"kind": "causal_lm", "path": "base-tiny"}
+        if self.encoder.kind == "compact":
+            values["encoder"] |= {"kind": "tokens"}
+        if self.sample.max_attempts == SampleConfig().max_attempts:
+            values["sample"] |= {"max_attempts": 8.0}
+        if self.latent == LatentConfig():
+            values["latent"] |= {"slots": 8, "slot_dim": 8}
+        return Config.load(values)
+
     @classmethod
     def load(cls, values: Mapping[str, Any]) -> Config:
         """A config from plain values, with errors in the project's form."""

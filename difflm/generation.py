@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 
 from difflm.errors import GenerationError
-from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch, Written
 from difflm.models.vae import LatentLM
 from difflm.precision import mixed
@@ -88,7 +87,6 @@ def decode_latents(
             )
             if second is None or model.details is None:
                 return model.decoder.write(prompt, temperature, generator, only)
-            assert isinstance(model.decoder, CompactDecoder)
             given = model.details.given(second[first : first + batch_size].to(device))
             return model.decoder.write(prompt, temperature, generator, only, given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ from difflm.conversion import canonical_cells, restored_cells
 from difflm.errors import SchemaError
 from difflm.inference import infer_column
 
-__all__ = ["Column", "Kind", "Schema", "Unit", "ValueType", "unique_names"]
+__all__ = ["DOCUMENTS", "Column", "Kind", "Record", "Schema", "Unit", "ValueType", "unique_names"]
 
 NUMERIC = (Kind.integer, Kind.real, Kind.datetime)
+Record = Literal["table", "tool", "code", "text"]
+DOCUMENTS = get_args(Record)[1:]
 RULES = ("missing", "range", "category", "decimals")
 
 
@@ -28,6 +31,12 @@ class Schema(BaseModel):
     columns: list[Column]
     target: str | None = None
     notes: list[str] = []
+    record: Record = "table"
+    """What a record is; a document ("tool": JSON, "code", "text") is the one column of that name."""
+    json_schema: dict[str, Any] | None = None
+    """tool: the JSON Schema of the documents."""
+    longest: int = 0
+    """Documents: characters of the longest."""
 
     @property
     def names(self) -> list[str]:
@@ -40,6 +49,11 @@ class Schema(BaseModel):
             if column.name == name:
                 return column
         raise SchemaError(f"a column out of {_listed(self.names)}", repr(name), "check the spelling")
+
+    @classmethod
+    def of_documents(cls, record: Record) -> Schema:
+        """One column that holds whole documents."""
+        return cls(columns=[Column(name=record, kind=Kind.text)], record=record)
 
     @classmethod
     def infer(
@@ -69,7 +83,7 @@ class Schema(BaseModel):
         so that what only validation or test rows hold is not known to the model."""
         columns = [_fitted(column, rows[column.name]) for column in self.columns]
         own = [note for note in self.notes if not note.startswith("column ")]
-        return Schema(columns=columns, target=self.target, notes=own + _told(columns))
+        return self.model_copy(update={"columns": columns, "notes": own + _told(columns)})
 
     def canonical(self, df: pd.DataFrame) -> pd.DataFrame:
         """Canonical cells (n, columns) with a fresh index; extra columns are left out, unseen

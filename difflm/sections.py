@@ -48,21 +48,35 @@ class LatentConfig(Section):
         return self.slots * self.slot_dim
 
 
+BUNDLED = "base-"
+"""How the names of the language models begin that come with the project (checkpoints/)."""
+
+
 class DecoderConfig(Section):
     """Which language model writes the record, and what of it is trained."""
 
     kind: Literal["compact", "causal_lm"] = Field(
-        "compact", description="compact: fitted to the records; causal_lm: a transformers model, frozen"
+        "compact", description="compact: fitted to the rows of a table; causal_lm: a transformers model"
     )
-    path: str | None = Field(None, description="Name or local folder of the causal LM")
-    training: Literal["frozen", "joint"] = Field(
-        "joint",
-        description="After stage 0: freeze the LM (the paper's method) or train it along with the VAE",
+    path: str | None = Field(
+        None, description="Name or local folder of the causal LM; base-tiny is the bundled one"
+    )
+    training: Literal["auto", "frozen", "joint"] = Field(
+        "auto",
+        description="frozen: the LM stays as it is (the paper's method); joint: it is trained along with the VAE; "
+        "auto: joint for the compact and the bundled LM, frozen for others",
     )
     width: int = Field(128, ge=8, description="Compact decoder: width D")
     layers: int = Field(4, ge=1, description="Compact decoder: layers")
     heads: int = Field(4, ge=1, description="Compact decoder: attention heads")
     max_tokens: int = Field(512, ge=16, description="Longest record in tokens (causal LM)")
+
+    @property
+    def joint(self) -> bool:
+        """Whether the language model is trained along in stage 1."""
+        if self.training != "auto":
+            return self.training == "joint"
+        return self.kind == "compact" or (self.path or "").startswith(BUNDLED)
 
     @model_validator(mode="after")
     def _consistent(self) -> DecoderConfig:
@@ -76,8 +90,10 @@ class DecoderConfig(Section):
 class EncoderConfig(Section):
     """The trainable encoder that maps a record to mu and logvar."""
 
-    kind: Literal["compact", "transformers"] = Field(
-        "compact", description="compact: over the decoder's tokens; transformers: a model by path"
+    kind: Literal["compact", "tokens", "transformers"] = Field(
+        "compact",
+        description="compact: over the compact decoder's tokens; tokens: over those of a causal LM; transformers: a "
+        "model by path",
     )
     path: str | None = Field(None, description="Name or local folder of a transformers encoder")
     width: int = Field(128, ge=8, description="Compact encoder: width")
@@ -98,7 +114,12 @@ class InjectionConfig(Section):
 class FormatConfig(Section):
     """How a record becomes text and tokens."""
 
-    kind: Literal["auto", "table"] = Field("auto", description="Kind of record")
+    kind: Literal["auto", "table", "tool", "code", "text"] = Field(
+        "auto", description="Kind of record: rows of a table, JSON documents, Python code, plain text"
+    )
+    column: str | None = Field(
+        None, description="Column or field that holds the documents; empty: found by its cells"
+    )
     text: Literal["compact", "json"] = Field("compact", description="Text of a row shown to a causal LM")
     bins: int = Field(200, ge=2, le=4096, description="Most value tokens a numeric column gets")
     column_order: Literal["table"] = Field(
@@ -152,6 +173,9 @@ class VAEStageConfig(Section):
         ge=0,
         lt=1,
         description="Share of decoder input tokens hidden; empty: a tenth, or none for a causal LM by path",
+    )
+    jitter: float = Field(
+        1.5, ge=0, description="Numbers are moved by about so many bins in training (compact decoder)"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the blocks of the compact models")
     select: Literal["elbo", "reconstruction"] = Field(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from difflm.config import Config
 from difflm.errors import ConfigError
-from difflm.formats.codec import FittedCodec
+from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.numbers import RADIX, IntegerCode
 from difflm.generation import decode_latents, rebuild
 from difflm.models.build import build_model
@@ -56,7 +56,7 @@ def test_tail_digits_are_exact_before_any_training(built: tuple[FittedCodec, pd.
 def test_positions_after_the_end_of_a_row_carry_nothing() -> None:
     details = Details(4, 0, 8, 8)
     ids = torch.tensor([[5, 6, -1], [5, 6, 7]])
-    second = details.encode(torch.randn(2, 3, 8), ids, None)
+    second = details.encode(torch.randn(2, 3, 8), ids != PAD, None)
     assert (second.mu[0, 2] == 0).all() and (second.logvar[0, 2] == 0).all()
     assert (second.mu[1, 2] != 0).any()
 

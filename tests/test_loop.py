@@ -150,6 +150,22 @@ def test_a_slow_machine_gets_fewer_steps() -> None:
     assert any(r.get("event") == "warning" for r in rows)
 
 
+@pytest.mark.parametrize(("paces", "steps"), [((0.01, 0.03, 0.01), 800), ((0.01, 0.03, 0.03), 400)])
+def test_a_machine_that_was_busy_for_a_while_gets_its_steps_back(
+    paces: tuple[float, ...], steps: int
+) -> None:
+    rows: list[dict[str, Any]] = []
+    loop = make_loop(Host(rows.append), steps=1000, seconds=10.0)
+    while loop.step < loop.steps:
+        slow = paces[0] if loop.step < 100 else paces[1] if loop.step < 200 else paces[2]
+        loop.step, loop.seconds = loop.step + 1, loop.seconds + slow
+        loop._keep_to_time()
+    assert loop.seconds < 11.5
+    assert loop.step == pytest.approx(steps, rel=0.1)
+    told = [row["text"] for row in rows]
+    assert told[0].startswith("slower") and any(t.startswith("faster") for t in told) == (steps == 800)
+
+
 def test_every_row_is_seen_once_a_pass() -> None:
     loop = make_loop(Host())
     seen = []

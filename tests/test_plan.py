@@ -32,7 +32,7 @@ def test_more_time_gives_more_steps_in_every_stage() -> None:
 def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
     plans = make_plans(Config(), ADULT)
     seconds = sum(plan.seconds or 0 for plan in plans.values())
-    assert seconds == pytest.approx(600 * 0.88)
+    assert seconds == pytest.approx(600 * 0.98 - 30)
 
 
 def test_what_stage_1_leaves_goes_to_the_prior() -> None:
@@ -80,3 +80,8 @@ def test_the_speed_of_a_machine_is_kept_unless_it_was_busy(
     with pytest.raises(ConfigError, match="DIFFLM_SPEED"):
         machine_speed(torch.device("cpu"))
     assert 0 < real_probe(torch.device("cpu"), 0.0) < 60
+
+
+def test_a_limit_of_seconds_keeps_half_of_itself_for_training() -> None:
+    plans = make_plans(Config.from_preset("quick", {"time_limit": 0.5}), ADULT)
+    assert sum(plan.seconds or 0 for plan in plans.values()) == pytest.approx(15)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import pandas as pd
 
 
 class RecordFormat(ABC):
@@ -17,6 +19,15 @@ class RecordFormat(ABC):
     @abstractmethod
     def read(self, text: str) -> dict[str, Any]:
         """The record of `text`; raises DataError, with a reason free of cell contents, where it is none."""
+
+    @abstractmethod
+    def write_rows(self, frame: pd.DataFrame) -> list[str]:
+        """Texts (n,) of canonical records (n)."""
+
+    @abstractmethod
+    def read_rows(self, texts: Iterable[str], strict: bool = False) -> tuple[pd.DataFrame, dict[int, str]]:
+        """The records that could be read, in order, and why the others (by position) could not; `strict` also refuses
+        what the schema does not allow."""
 
     @abstractmethod
     def grammar(self, only: Mapping[str, Sequence[Any]] | None = None) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from difflm.config import Config
+from difflm.errors import ConfigError
 from difflm.formats.codec import FittedCodec
 from difflm.models.compact import CompactDecoder
 from difflm.models.compact_encoder import CompactEncoder
-from difflm.models.decoder import Decoder, Encoder
+from difflm.models.decoder import Decoder, Encoder, TokenEncoder
 from difflm.models.details import Details
 from difflm.models.injectors import make_injector
 from difflm.models.vae import LatentLM
@@ -25,9 +26,18 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
         from difflm.models.causal_lm import CausalLMDecoder
 
         decoder = CausalLMDecoder.from_config(config, codec.schema)
-    if config.encoder.kind == "compact":
-        e = config.encoder
-        encoder: Encoder = CompactEncoder(codec, e.width, e.layers, e.heads, latent.slots, latent.slot_dim)
+    e = config.encoder
+    sizes = (e.width, e.layers, e.heads, latent.slots, latent.slot_dim)
+    encoder: Encoder
+    if e.kind == "compact":
+        encoder = CompactEncoder(codec, *sizes)
+    elif e.kind == "tokens":
+        from difflm.models.causal_lm import CausalLMDecoder
+        from difflm.models.document_encoder import DocumentEncoder
+
+        if not isinstance(decoder, CausalLMDecoder):
+            raise ConfigError("decoder.kind=causal_lm beside encoder.kind=tokens", made.kind)
+        encoder = DocumentEncoder(decoder, *sizes)
     else:
         from difflm.models.transformers_encoder import TransformersEncoder
 
@@ -37,7 +47,8 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
         config.injection.kind, latent.size, config.injection.tokens, decoder.width, hidden
     )
     details = None
-    if latent.detail_dim and isinstance(decoder, CompactDecoder) and isinstance(encoder, CompactEncoder):
-        slots = len(codec.tail_slots)
-        details = Details(latent.detail_dim, slots, config.encoder.width, decoder.width)
+    shared = e.kind == {"compact": "compact", "causal_lm": "tokens"}[made.kind]
+    if latent.detail_dim and shared and isinstance(encoder, TokenEncoder):
+        slots = len(codec.tail_slots) if made.kind == "compact" else 0
+        details = Details(latent.detail_dim, slots, encoder.state_width, decoder.width)
     return LatentLM(encoder, injector, decoder, details)

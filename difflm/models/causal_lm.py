@@ -1,8 +1,9 @@
-"""Any causal LM of `transformers`, frozen, as the decoder: the paper's method (DESIGN section 4.1).
+"""Any causal LM of `transformers` as the decoder: the paper's method (DESIGN section 4.1).
 
 B rows, T tokens, P soft tokens, D embedding width, V vocabulary. The soft prompt stands before BOS, or
-before the record itself where the model has no BOS. The LM is no submodule: its weights are neither
-trained nor saved with a run, but they follow the decoder to its device.
+before the record itself where the model has no BOS. A frozen LM is no submodule: its weights are neither
+trained nor saved with a run, but they follow the decoder to its device. One that is trained along is a
+submodule, and its weights belong to the run.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from difflm.errors import ConfigError, DataError
-from difflm.formats.table import CompactFormat, JsonFormat, TableFormat
+from difflm.formats.base import RecordFormat
+from difflm.formats.documents import TextFormat
+from difflm.formats.registry import make_format
 from difflm.formats.text_grammar import TextGrammar
 from difflm.models.causal_writer import CausalWriter
-from difflm.models.decoder import Batch, Decoder, Written
+from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.pretrained import is_causal, load_model, load_tokenizer, positions_of
 
 if TYPE_CHECKING:
@@ -35,27 +38,33 @@ LOGIT_BUDGET = 2**28
 """Most logits (rows x tokens x V) held at once in training; beyond it, parts are recomputed."""
 WRITE_ROWS = 256
 """Rows that are written at once."""
-FORMATS: dict[str, type[TableFormat]] = {"json": JsonFormat, "compact": CompactFormat}
 
 
 class CausalLMDecoder(Decoder):
-    """A frozen causal LM that reads P soft tokens and writes the text of a row."""
+    """A causal LM that reads P soft tokens and writes the text of a record."""
 
     def __init__(
         self,
         lm: PreTrainedModel,
         tokenizer: PreTrainedTokenizerFast,
-        form: TableFormat,
+        form: RecordFormat,
         soft_tokens: int,
         max_tokens: int,
+        trained: bool = False,
     ) -> None:
         super().__init__()
-        lm.requires_grad_(False).eval()
+        lm.requires_grad_(trained).eval()
         embeddings = lm.get_input_embeddings()
         table: Any = embeddings.weight
         self._held = (lm,)
+        if trained:
+            self.own = lm
         self.form, self.max_tokens, self.soft_tokens = form, max_tokens, soft_tokens
         self.width = int(table.shape[1])
+        # The head works on each token as the embedding does not; where they are tied they count once.
+        counted = {id(p): p.numel() for p in lm.parameters()}
+        tied = lm.get_output_embeddings() is None or lm.get_output_embeddings().weight is table
+        self.weights = sum(counted.values()) - (0 if tied else table.numel())
         self.scale = float(table.detach().float().std()) / PROMPT_STD
         self.bos: int | None = tokenizer.bos_token_id
         self.grammar = TextGrammar(form, tokenizer, self._vocabulary(), tokenizer.eos_token_id)
@@ -78,16 +87,23 @@ class CausalLMDecoder(Decoder):
             raise ConfigError("decoder.path (--decoder NAME_OR_PATH)", "none")
         fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         lm = load_model(AutoModelForCausalLM, settings.path, torch.bfloat16 if fast else torch.float32)
-        form = FORMATS[config.format.text](schema)
-        return cls(lm, load_tokenizer(settings.path), form, config.injection.tokens, settings.max_tokens)
+        tokenizer, form = load_tokenizer(settings.path), make_format(schema, config.format.text)
+        joint = settings.joint
+        return cls(lm, tokenizer, form, config.injection.tokens, settings.max_tokens, joint)
 
     @property
     def lm(self) -> PreTrainedModel:
-        """The frozen language model."""
+        """The language model."""
         return self._held[0]
 
+    def token_rows(self) -> torch.Tensor:
+        """Input embeddings (V, D) of its tokens."""
+        table: torch.Tensor = self.lm.get_input_embeddings().weight
+        return table
+
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> CausalLMDecoder:
-        self.lm._apply(fn, recurse)
+        if "own" not in self._modules:
+            self.lm._apply(fn, recurse)
         super()._apply(fn, recurse)
         return self
 
@@ -120,7 +136,11 @@ class CausalLMDecoder(Decoder):
         return self.null_prompt.expand(n, -1, -1)
 
     def row_nll(
-        self, prompt: torch.Tensor, batch: Batch, word_dropout: torch.Tensor | None = None
+        self,
+        prompt: torch.Tensor,
+        batch: Batch,
+        word_dropout: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Nats (B,) of the rows, end token included; word_dropout (B, T) blanks input tokens of text_ids."""
         longest = int(batch["text_mask"].sum(dim=1).max())
@@ -130,23 +150,35 @@ class CausalLMDecoder(Decoder):
                 got = f"{tuple(word_dropout.shape)}"
                 raise ConfigError("word dropout over text_ids", got, "set vae.word_dropout=0")
             word_dropout = word_dropout[:, :longest]
+        if added is not None:
+            added = added[:, :longest]
         rows = max(1, LOGIT_BUDGET // (max(longest, 1) * self.grammar.vocabulary))
         if len(ids) <= rows:
-            return self._nll(prompt, ids, mask, word_dropout)
+            return self._nll(prompt, ids, mask, word_dropout, added)
         parts = []
         for at in range(0, len(ids), rows):
-            hidden = None if word_dropout is None else word_dropout[at : at + rows]
-            part = (prompt[at : at + rows], ids[at : at + rows], mask[at : at + rows], hidden)
+            part = tuple(
+                None if one is None else one[at : at + rows]
+                for one in (prompt, ids, mask, word_dropout, added)
+            )
             parts.append(checkpoint(self._nll, *part, use_reentrant=False, preserve_rng_state=False))
         return torch.cat(parts)
 
     def _nll(
-        self, prompt: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, hidden: torch.Tensor | None
+        self,
+        prompt: torch.Tensor,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        hidden: torch.Tensor | None,
+        added: torch.Tensor | None,
     ) -> torch.Tensor:
         tokens = self.lm.get_input_embeddings()(ids[:, :-1])
         if hidden is not None:
             tokens = tokens * (~hidden[:, :-1, None])
         x = torch.cat([self._opening(prompt), tokens], dim=1)
+        if added is not None:
+            before = x.shape[1] - added.shape[1]
+            x = torch.cat([x[:, :before], x[:, before:] + self.scaled(added)], dim=1)
         places = torch.arange(x.shape[1], device=x.device)[None]
         # Padding is at the end and the LM is causal: no mask is needed, and attention takes its fast path.
         logits = self.lm(inputs_embeds=x, position_ids=places, use_cache=False).logits[:, -ids.shape[1] :]
@@ -157,11 +189,15 @@ class CausalLMDecoder(Decoder):
         """Embeddings (B, P [+ 1], D) of the soft prompt, and of BOS where there is one."""
         embeddings = self.lm.get_input_embeddings()
         table: Any = embeddings.weight
-        x = (prompt * self.scale).to(table.dtype)
+        x = self.scaled(prompt)
         if self.bos is None:
             return x
         bos = embeddings(torch.full((len(prompt), 1), self.bos, device=table.device))
         return torch.cat([x, bos], dim=1)
+
+    def scaled(self, x: torch.Tensor) -> torch.Tensor:
+        """`x` in the scale and precision of the LM's embeddings."""
+        return (x * self.scale).to(self.token_rows().dtype)
 
     @torch.no_grad()
     def write(
@@ -170,6 +206,7 @@ class CausalLMDecoder(Decoder):
         temperature: float,
         generator: torch.Generator,
         only: Mapping[str, Sequence[Any]] | None = None,
+        given: Given | None = None,
     ) -> Written:
         """One row per prompt (B, P, D), under the grammar of the format and the schema's limits.
 
@@ -180,7 +217,8 @@ class CausalLMDecoder(Decoder):
         for first in range(0, len(prompt), WRITE_ROWS):
             part = prompt[first : first + WRITE_ROWS]
             matchers = self.grammar.start(len(part), only)
-            writer = CausalWriter(self.lm, self._opening(part))
+            added = None if given is None else self.scaled(given.inputs[first : first + WRITE_ROWS])
+            writer = CausalWriter(self.lm, self._opening(part), added)
             writer.run(matchers, self.max_tokens, temperature, generator)
             for row, ids in enumerate(matchers.written):
                 if not matchers.done[row]:
@@ -193,3 +231,10 @@ class CausalLMDecoder(Decoder):
         rows, rejected = self.form.read_rows(texts, strict=True)
         reasons.update(rejected.values())
         return Written(rows, [row for place, row in enumerate(index) if place not in rejected], dict(reasons))
+
+
+def token_counts(path: str, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, its end included, as the LM at `path` counts them."""
+    tokenizer = load_tokenizer(path)
+    grammar = TextGrammar(TextFormat(1), tokenizer, len(tokenizer), tokenizer.eos_token_id)
+    return [len(grammar.encode(text)) for text in texts]

@@ -19,9 +19,12 @@ from difflm.models.compact import choose
 class CausalWriter:
     """What B rows have read so far; `logits` (B, V) are of the next token of each."""
 
-    def __init__(self, lm: PreTrainedModel, opening: torch.Tensor) -> None:
-        """`opening` (B, any, D) are the embeddings before the record; they are read with the first tokens."""
-        self.lm = lm
+    def __init__(self, lm: PreTrainedModel, opening: torch.Tensor, added: torch.Tensor | None = None) -> None:
+        """`opening` (B, any, D) are the embeddings before the record; they are read with the first tokens.
+
+        `added` (B, T, D) goes to the input that predicts each token; a record may run on after the last of them."""
+        self.lm, self.added = lm, added
+        self.taken = torch.zeros(len(opening), dtype=torch.long, device=opening.device)
         self.opening: torch.Tensor | None = opening
         self.cache: Any = None
         self.mask = torch.zeros(len(opening), 0, dtype=torch.bool, device=opening.device)
@@ -35,7 +38,13 @@ class CausalWriter:
         padded = [[*chunk, *[0] * (width - len(chunk))] for chunk in chunks]
         ids = torch.tensor(padded, dtype=torch.long, device=device).view(len(padded), width)
         x = self.lm.get_input_embeddings()(ids)
+        if self.added is not None:
+            x = x + self._details(torch.arange(1, width + 1, device=device) + self.taken[:, None])
+        self.taken = self.taken + lengths
         if self.opening is not None:
+            if self.added is not None:
+                first = self._details(torch.zeros(len(x), 1, dtype=torch.long, device=device))
+                self.opening = torch.cat([self.opening[:, :-1], self.opening[:, -1:] + first], dim=1)
             x = torch.cat([self.opening, x], dim=1)
             lengths = lengths + self.opening.shape[1]
             self.opening = None
@@ -56,9 +65,20 @@ class CausalWriter:
         at = (lengths - 1).clamp(min=0) if out.logits.shape[1] == x.shape[1] else torch.zeros_like(lengths)
         self.logits = out.logits[torch.arange(len(x), device=device), at]
 
+    def _details(self, at: torch.Tensor) -> torch.Tensor:
+        """Details (B, n, D) for the tokens at `at` (B, n), nothing beyond the last."""
+        assert self.added is not None
+        if not self.added.shape[1]:
+            return self.added.new_zeros(*at.shape, self.added.shape[2])
+        inside = at < self.added.shape[1]
+        index = torch.where(inside, at, 0)[:, :, None].expand(-1, -1, self.added.shape[2])
+        return self.added.gather(1, index) * inside[:, :, None]
+
     def keep(self, places: Sequence[int]) -> None:
         """Go on with some of the rows only."""
         index = torch.tensor(places, device=self.mask.device)
+        self.taken = self.taken[index]
+        self.added = None if self.added is None else self.added[index]
         self.cache.batch_select_indices(index)
         self.mask, self.logits = self.mask[index], self.logits[index]
 

@@ -17,8 +17,7 @@ from torch import nn
 
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
-from difflm.models.decoder import Batch, Decoder, Written
-from difflm.models.details import Given
+from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.tokens import OrderedRows, TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 

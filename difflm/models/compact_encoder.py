@@ -11,19 +11,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from difflm.formats.codec import PAD, FittedCodec
-from difflm.models.decoder import Batch, Encoder
+from difflm.models.decoder import Batch, Reading, TokenEncoder
 from difflm.models.tokens import TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 
 
-class CompactEncoder(Encoder):
+class CompactEncoder(TokenEncoder):
     """Bidirectional Transformer over the row's tokens; one query token per latent slot reads mu and logvar."""
 
     def __init__(
         self, codec: FittedCodec, width: int, layers: int, heads: int, latent_slots: int, slot_dim: int
     ) -> None:
         super().__init__()
-        self.codec = codec
+        self.codec, self.state_width = codec, width
         self.table = TokenTable(codec, width, codec.longest)
         self.queries = nn.Parameter(torch.randn(latent_slots, width) * 0.3)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
@@ -37,13 +37,8 @@ class CompactEncoder(Encoder):
         """What `prepare_tokens` gives."""
         return prepare_tokens(self.codec, rows)
 
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """mu, logvar (B, Z) in float32 of the fitted tokens of a batch."""
-        mu, logvar, _ = self.read_row(batch)
-        return mu, logvar
-
-    def read_row(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """mu, logvar (B, Z) in float32, and the states (B, T, W) at the tokens."""
+    def read_row(self, batch: Batch) -> Reading:
+        """Posterior and states of the fitted tokens of a batch."""
         ids, slots = batch["ids"], batch["slots"]
         b, t = ids.shape
         n = len(self.queries)
@@ -55,4 +50,4 @@ class CompactEncoder(Encoder):
         for block in self.blocks:
             x = block(x, causal=False, mask=mask)
         mu, logvar = self.read(self.norm(x[:, :n])).float().chunk(2, dim=-1)
-        return mu.reshape(b, -1), logvar.reshape(b, -1).clamp(-12, 4), x[:, n:]
+        return Reading(mu.reshape(b, -1), logvar.reshape(b, -1).clamp(-12, 4), x[:, n:], ~padded)

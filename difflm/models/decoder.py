@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -38,11 +38,44 @@ class Encoder(nn.Module, ABC):
         """mu, logvar (B, Z) in float32."""
 
 
+class Reading(NamedTuple):
+    """What an encoder over the decoder's own tokens knows of B rows: mu, logvar (B, Z) in float32, the states
+    (B, T, W) at the tokens, and which positions (B, T) hold one."""
+
+    mu: torch.Tensor
+    logvar: torch.Tensor
+    states: torch.Tensor
+    there: torch.Tensor
+
+
+class TokenEncoder(Encoder):
+    """An encoder that reads the decoder's tokens position by position, as the second level of the latent needs."""
+
+    state_width: int
+
+    @abstractmethod
+    def read_row(self, batch: Batch) -> Reading:
+        """Posterior and states of a batch."""
+
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """mu, logvar (B, Z) in float32."""
+        return self.read_row(batch)[:2]
+
+
+class Given(NamedTuple):
+    """Details that a decoder is told: inputs (B, T, D) to add at each position, and tail digits (B, H)."""
+
+    inputs: torch.Tensor
+    tails: torch.Tensor
+
+
 class Decoder(nn.Module, ABC):
     """A language model that writes records after a soft prompt."""
 
     width: int
     soft_tokens: int
+    weights: int | None = None
+    """Weights that work on each token, where the settings alone do not tell."""
     cache_bytes: int = 0
     """Memory of the KV cache of one row while it is written, 0 where it is not known."""
 
@@ -52,9 +85,14 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def row_nll(
-        self, prompt: torch.Tensor, batch: Batch, word_dropout: torch.Tensor | None = None
+        self,
+        prompt: torch.Tensor,
+        batch: Batch,
+        word_dropout: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Nats (B,) that the rows of `batch` cost after `prompt` (B, P, D)."""
+        """Nats (B,) that the rows of `batch` cost after `prompt` (B, P, D); `word_dropout` (B, T) blanks input tokens,
+        `added` (B, T, D) is what the details say at the position that predicts each token."""
 
     @abstractmethod
     def null_prompts(self, n: int) -> torch.Tensor:
@@ -67,5 +105,7 @@ class Decoder(nn.Module, ABC):
         temperature: float,
         generator: torch.Generator,
         only: Mapping[str, Any] | None = None,
+        given: Given | None = None,
     ) -> Written:
-        """Write one record per prompt under the grammar; temperature 0 is greedy; `only` fixes columns."""
+        """Write one record per prompt under the grammar; temperature 0 is greedy; `only` fixes columns; `given` are
+        the details of these very records."""

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from difflm.formats.codec import PAD
 from difflm.formats.numbers import RADIX
+from difflm.models.decoder import Given
 
 
 class DetailLatent(NamedTuple):
@@ -34,13 +34,6 @@ class DetailLatent(NamedTuple):
     def kl(self) -> torch.Tensor:
         """Nats (B,) against N(0, I)."""
         return 0.5 * (self.mu**2 + self.logvar.exp() - 1 - self.logvar).sum(dim=(1, 2))
-
-
-class Given(NamedTuple):
-    """What the decoder is told: inputs (B, T, D) to add, and tail digits (B, H)."""
-
-    inputs: torch.Tensor
-    tails: torch.Tensor
 
 
 class Details(nn.Module):
@@ -61,15 +54,15 @@ class Details(nn.Module):
         self.digit_head = nn.Parameter((code / logvar.exp()).repeat(tail_slots, 1, 1))
         self.digit_bias = nn.Parameter(torch.zeros(tail_slots, RADIX))
 
-    def encode(self, states: torch.Tensor, ids: torch.Tensor, tails: torch.Tensor | None) -> DetailLatent:
-        """Posterior of the encoder's states (B, T, W) at tokens `ids` (B, T), and of tail digits (B, H)."""
+    def encode(self, states: torch.Tensor, there: torch.Tensor, tails: torch.Tensor | None) -> DetailLatent:
+        """Posterior of the encoder's states (B, T, W) where `there` (B, T) is a token, and of tail digits (B, H)."""
         mu, logvar = self.read(self.norm(states)).float().chunk(2, dim=-1)
-        there = (ids != PAD)[:, :, None]
-        mu, logvar = mu * there, logvar.clamp(-12, 4) * there
+        inside = there[:, :, None]
+        mu, logvar = mu * inside, logvar.clamp(-12, 4) * inside
         if tails is not None and self.tail_slots:
-            slots = torch.arange(self.tail_slots, device=ids.device)
+            slots = torch.arange(self.tail_slots, device=there.device)
             mu = torch.cat([mu, self.digit_mu[slots, tails.long()]], dim=1)
-            logvar = torch.cat([logvar, self.digit_logvar.clamp(-12, 4).expand(len(ids), -1, -1)], dim=1)
+            logvar = torch.cat([logvar, self.digit_logvar.clamp(-12, 4).expand(len(there), -1, -1)], dim=1)
         return DetailLatent(mu, logvar)
 
     def inputs(self, z: torch.Tensor) -> torch.Tensor:

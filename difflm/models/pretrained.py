@@ -10,6 +10,9 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from difflm.errors import ConfigError, RunError
+from difflm.sections import BUNDLED
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 def load_model(auto: Any, path: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -29,8 +32,9 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerFast:
 
 
 def _load(auto: Any, path: str, **settings: Any) -> Any:
-    local = Path(path).expanduser().exists()
-    place = str(Path(path).expanduser()) if local else path
+    bundled = path.startswith(BUNDLED) and (CHECKPOINTS / path).is_dir()
+    local = bundled or Path(path).expanduser().exists()
+    place = str(CHECKPOINTS / path if bundled else Path(path).expanduser()) if local else path
     try:
         return auto.from_pretrained(place, local_files_only=local, trust_remote_code=False, **settings)
     except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:

@@ -13,7 +13,8 @@ from torch import nn
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from difflm.errors import ConfigError, DataError
-from difflm.formats.table import CompactFormat, JsonFormat, TableFormat
+from difflm.formats.base import RecordFormat
+from difflm.formats.registry import make_format
 from difflm.models.decoder import Batch, Encoder
 from difflm.models.pretrained import is_causal, load_model, load_tokenizer, positions_of
 
@@ -26,7 +27,7 @@ class TransformersEncoder(Encoder):
     """Mean over the tokens, or the last token where the model is causal, then a linear map to 2 Z."""
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, form: TableFormat, size: int
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, form: RecordFormat, size: int
     ) -> None:
         super().__init__()
         if model.config.is_encoder_decoder:
@@ -49,7 +50,7 @@ class TransformersEncoder(Encoder):
         path = config.encoder.path
         if path is None:
             raise ConfigError("encoder.path (--encoder NAME_OR_PATH)", "none")
-        form = (JsonFormat if config.format.text == "json" else CompactFormat)(schema)
+        form = make_format(schema, config.format.text)
         return cls(load_model(AutoModel, path), load_tokenizer(path), form, config.latent.size)
 
     def prepare(self, rows: pd.DataFrame) -> Batch:

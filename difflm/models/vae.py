@@ -11,9 +11,7 @@ import torch
 from torch import nn
 
 from difflm.latent.posterior import kl_per_dimension, reparameterise
-from difflm.models.compact import CompactDecoder
-from difflm.models.compact_encoder import CompactEncoder
-from difflm.models.decoder import Batch, Decoder, Encoder
+from difflm.models.decoder import Batch, Decoder, Encoder, TokenEncoder
 from difflm.models.details import DetailLatent, Details
 from difflm.models.injectors import Injector
 
@@ -46,9 +44,9 @@ class LatentLM(nn.Module):
         """mu, logvar (B, Z), and the second level where the model has one."""
         if self.details is None:
             return *self.encode(batch), None
-        assert isinstance(self.encoder, CompactEncoder)
-        mu, logvar, states = self.encoder.read_row(batch)
-        return mu, logvar, self.details.encode(states, batch["ids"], batch.get("tails"))
+        assert isinstance(self.encoder, TokenEncoder)
+        mu, logvar, states, there = self.encoder.read_row(batch)
+        return mu, logvar, self.details.encode(states, there, batch.get("tails"))
 
     def prompt(self, z: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Soft prompt (B, P, D) of z (B, Z) at noise level sigma (B,)."""
@@ -78,9 +76,10 @@ class LatentLM(nn.Module):
         if second is None or detailed is None or detail_eps is None:
             rec = self.decoder.row_nll(prompt, batch, word_dropout)
             return Output(rec, kl, mu, torch.zeros_like(rec))
-        assert self.details is not None and isinstance(self.decoder, CompactDecoder)
-        drawn = second.draw(detail_eps)
+        assert self.details is not None
+        drawn = second.draw(detail_eps[:, : second.mu.shape[1]])
         added = self.details.inputs(drawn) * detailed[:, None, None]
         rec = self.decoder.row_nll(prompt, batch, word_dropout, added)
-        rec = rec + detailed * self.details.digit_nll(drawn, batch["tails"])
+        if self.details.tail_slots:
+            rec = rec + detailed * self.details.digit_nll(drawn, batch["tails"])
         return Output(rec, kl, mu, detailed * second.kl())

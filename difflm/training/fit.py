@@ -83,13 +83,14 @@ def train_all(
     held = prepare(model, validation.iloc[: min(HELD_OUT, int(HELD_TOKENS / tokens) + 1)])
     encoded = some_rows(len(train), max(LEAST_LATENTS, int(LATENT_TOKENS / tokens)), config.seed)
     fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
-    plans = make_plans(config.model_copy(update={"vae": fitting}), Size(len(train), tokens), speed)
+    size = Size(len(train), tokens, model.decoder.weights)
+    plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed)
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
             if config.lm.share:
                 train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
-            model.decoder.requires_grad_(config.decoder.training == "joint")
+            model.decoder.requires_grad_(config.decoder.joint)
         stage = "vae"
         nats = decoder_alone_nats(model, held)
         look = make_look(model, codec.schema, validation, held, host)

@@ -101,6 +101,8 @@ class Loop:
         )
         self.steps, self.step, self.seconds = plan.steps, 0, 0.0
         self.next_check = 0.0
+        self.looks = [(0, 0.0)]
+        """Step and seconds at the last looks at the clock."""
         self.best_score, self.bad = float("inf"), 0
         self.best: dict[str, torch.Tensor] = {}
         self.best_step = 0
@@ -138,6 +140,7 @@ class Loop:
     def run(self) -> None:
         """Train to the end, to early stopping, or raise Stopped with the state saved."""
         load_state(self)
+        self.looks = [(self.step, self.seconds)]
         start = self.host.seconds - self.seconds
         self.module.train()
         with self.shards:
@@ -253,15 +256,23 @@ class Loop:
         self.host.on_progress({"event": "note", "stage": self.plan.stage, "text": text})
 
     def _keep_to_time(self) -> None:
-        """Plan fewer steps when this machine is more than a tenth slower than planned; asked now and then."""
+        """Plan fewer steps while this machine is more than a tenth slower than planned, up to the plan's again when it
+        recovers; asked now and then, by the pace since the look before the last."""
         limit = self.plan.seconds
         if limit is None or self.step < 20 or self.progress < self.next_check:
             return
         self.next_check = self.progress + CHECK_EVERY
-        expected = self.seconds / self.progress
-        steps = max(self.step, int(self.steps * limit / expected))
-        if expected > 1.1 * limit and steps < self.steps:
-            told = f"slower than planned: {steps} instead of {self.steps} steps, to keep the time limit"
+        step, seconds = self.looks[0]
+        self.looks = [*self.looks[-1:], (self.step, self.seconds)]
+        pace = (self.seconds - seconds) / max(self.step - step, 1)
+        expected = self.seconds + (self.steps - self.step) * pace
+        room = self.step + max(int((limit - self.seconds) / pace), 0)
+        steps = min(room, self.plan.steps)
+        slower = expected > 1.1 * limit and steps < self.steps
+        faster = expected < 0.95 * limit and steps > self.steps and self.cooling is None
+        if slower or faster:
+            told = "slower than planned" if slower else "faster again"
+            told = f"{told}: {steps} instead of {self.steps} steps, to keep the time limit"
             self.host.on_progress({"event": "warning", "stage": self.plan.stage, "text": told})
             self.steps = steps
 

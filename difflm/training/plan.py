@@ -16,29 +16,34 @@ REFERENCE_RATE = 1.85e11
 """Floating-point operations a second that training reaches on the two CPU cores of the README's figures
 (benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
 STEP_SECONDS = 0.03
-PRIOR_STEP_SECONDS = 0.014
+PRIOR_STEP_SECONDS = 0.009
 LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
 EVALUATION_ROWS = 8_000
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice."""
 """Time of a step that does not grow with the batch (optimisers, Python)."""
-OVERHEAD_SHARE = 0.12
-"""Share of the time limit left for reading, encoding, evaluation and the first samples."""
+OVERHEAD_SECONDS = 30.0
+OVERHEAD_SHARE = 0.02
+"""What is left of the time limit for starting, reading, encoding, the latent use and the first samples; half of a
+limit of less than a minute."""
 MOST_EPOCHS = {"lm": 40.0, "vae": 300.0}
 LEAST_STEPS = 40
 
 
 @dataclass(frozen=True)
 class Size:
-    """What decides the cost: rows, tokens a row, columns."""
+    """What decides the cost."""
 
     rows: int
     tokens: float
+    weights: int | None = None
+    """Weights that work on each token, for a decoder that is no compact one."""
 
 
 def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan]:
     """A Plan for each stage: "lm" (share may be 0), "vae", "prior"; `speed` is that of `machine_speed`."""
-    budget = config.time_limit * 60 * (1 - OVERHEAD_SHARE)
+    limit = config.time_limit * 60
+    budget = max(limit * (1 - OVERHEAD_SHARE) - OVERHEAD_SECONDS, limit / 2)
     compact = config.decoder.kind == "compact"
     lm_share = config.lm.share if compact else 0.0
     prior_share = config.prior.share if config.prior.kind == "diffusion" else 0.05
@@ -104,7 +109,8 @@ def with_leftover(plans: dict[str, Plan], left: float) -> Plan:
 
 def row_operations(config: Config, size: Size, stage: str) -> float:
     """Floating-point operations of one row forwards and backwards: 6 per weight and token."""
-    decoder = 12 * config.decoder.width**2 * config.decoder.layers * (size.tokens + config.injection.tokens)
+    weights = size.weights or 12 * config.decoder.width**2 * config.decoder.layers
+    decoder = weights * (size.tokens + config.injection.tokens)
     encoder = 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
     return 6.0 * (decoder + (encoder if stage == "vae" else 0))
 

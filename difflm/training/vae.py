@@ -17,15 +17,19 @@ from accelerate import Accelerator
 from difflm.config import Config
 from difflm.latent.beta import make_schedule
 from difflm.latent.posterior import active_dimensions
+from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch
-from difflm.models.vae import LatentLM
+from difflm.models.vae import LatentLM, Output
 from difflm.precision import mixed
 from difflm.training.host import Host
+from difflm.training.jitter import Jitter
 from difflm.training.loop import Loop, Plan, seeded
 
 NULL_SHARE = 0.1
 COLLAPSE_NATS = 0.5
 WORD_DROPOUT = 0.1
+PARTS = 8
+"""Parts of like length that a batch of texts is cut into."""
 
 
 def train_vae(
@@ -49,16 +53,22 @@ def train_vae(
     settings, size = config.vae, config.latent.size
     beta = make_schedule(config.beta)
     device = accelerator.device
-    joint = config.decoder.training == "joint"
+    joint = config.decoder.joint
     hidden_share = settings.word_dropout
     if hidden_share is None:
         hidden_share = WORD_DROPOUT if config.decoder.kind == "compact" else 0.0
     floor = min(config.beta.floor, nats_per_row / 3)
+    jitter = None
+    if settings.jitter and isinstance(model.decoder, CompactDecoder) and "text_ids" not in train:
+        jitter = Jitter(model.decoder.codec, train["ids"], settings.jitter)
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
         n = len(rows)
         uniform = torch.rand(3, n, generator=generator)
         batch = {k: v[rows] for k, v in train.items()}
+        if jitter:
+            batch["ids"] = jitter.moved(batch["ids"], generator)
+        written = batch["text_ids" if "text_ids" in batch else "ids"]
         null = (uniform[2] < NULL_SHARE) & joint
         detailed = uniform[2] > 1 - settings.detail_share
         noised = (uniform[0] < settings.noise_share) & ~detailed
@@ -66,22 +76,24 @@ def train_vae(
         batch["null"], batch["detailed"] = null, detailed
         batch["eps"] = torch.randn(n, 2, size, generator=generator)
         if model.details is not None:
-            positions = batch["ids"].shape[1] + batch["tails"].shape[1]
+            positions = written.shape[1] + model.details.tail_slots
             batch["detail_eps"] = torch.randn(n, positions, model.details.size, generator=generator)
         if hidden_share:
-            written = batch["text_ids" if "text_ids" in batch else "ids"]
             batch["hidden"] = torch.rand(written.shape, generator=generator) < hidden_share
         return batch
 
+    def forward(batch: Batch) -> Output:
+        null = batch["null"] if joint else None
+        eps, drawn = batch["eps"].unbind(1), batch.get("detail_eps")
+        out: Output = model(batch, eps, batch["sigma"], null, batch.get("hidden"), batch["detailed"], drawn)
+        return out
+
     def loss_of(batch: Batch, progress: float) -> tuple[torch.Tensor, dict[str, float]]:
-        batch = {k: v.to(device) for k, v in batch.items()}
-        sigma, null, eps = batch.pop("sigma"), batch.pop("null"), batch.pop("eps")
-        hidden, detailed = batch.pop("hidden", None), batch.pop("detailed")
-        drawn = batch.pop("detail_eps", None)
+        parts = by_length({k: v.to(device) for k, v in batch.items()})
         with mixed(device, cache=False):
-            rec, kl, _, detail_kl = model(
-                batch, eps.unbind(1), sigma, null if joint else None, hidden, detailed, drawn
-            )
+            done = [forward(part) for part in parts]
+        rec, kl, _, detail_kl = (torch.cat(one) for one in zip(*done, strict=True))
+        sigma, null, detailed = (torch.cat([p[k] for p in parts]) for k in ("sigma", "null", "detailed"))
         weight = beta.value(progress)
         cost = weight * kl.sum(dim=1).mean().clamp(min=floor) + config.beta.detail * detail_kl.mean()
         loss = (rec.mean() + cost) / tokens_per_row
@@ -122,6 +134,14 @@ def train_vae(
     loop = Loop(plan, model, rows, draw, loss_of, evaluate, host, accelerator, beta, threads)
     loop.run()
     return loop.left
+
+
+def by_length(batch: Batch) -> list[Batch]:
+    """A batch of texts in parts of like length, so that short ones are not padded to the longest; others whole."""
+    if "text_mask" not in batch or len(batch["text_mask"]) < 2 * PARTS:
+        return [batch]
+    order = batch["text_mask"].sum(dim=1).argsort(stable=True)
+    return [{k: v[rows] for k, v in batch.items()} for rows in order.tensor_split(PARTS)]
 
 
 @torch.no_grad()

@@ -1,0 +1,60 @@
+"""An encoder of its own over the tokens of a causal LM: text of a record -> mu, logvar, and states at its tokens.
+
+B rows, T tokens, S latent slots, K dimensions of one, W width, D embedding width of the LM.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from difflm.models.causal_lm import CausalLMDecoder
+from difflm.models.decoder import Batch, Reading, TokenEncoder
+from difflm.models.transformer import Block, scale_residuals
+
+PLACES = 1024
+"""Positions with an embedding of their own; later ones share the last."""
+
+
+class DocumentEncoder(TokenEncoder):
+    """Bidirectional Transformer; one query token per latent slot. It starts with what the LM knows of its tokens."""
+
+    def __init__(
+        self, decoder: CausalLMDecoder, width: int, layers: int, heads: int, slots: int, slot_dim: int
+    ) -> None:
+        super().__init__()
+        self.state_width = width
+        # In a tuple it is no submodule: its weights are the decoder's.
+        self._decoder = (decoder,)
+        known = decoder.token_rows().detach().float()
+        self.token = nn.Embedding.from_pretrained(known * (0.3 / known.std()), freeze=False)
+        self.enter = nn.Linear(known.shape[1], width, bias=False)
+        nn.init.orthogonal_(self.enter.weight)
+        self.place = nn.Parameter(torch.randn(PLACES, width) * 0.05)
+        self.queries = nn.Parameter(torch.randn(slots, width) * 0.3)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.read = nn.Linear(width, 2 * slot_dim)
+        scale_residuals(self.blocks)
+        nn.init.normal_(self.read.weight, std=0.02)
+        nn.init.constant_(self.read.bias[slot_dim:], -2.0)
+
+    def prepare(self, rows: pd.DataFrame) -> Batch:
+        """The decoder's own text_ids and text_mask."""
+        return self._decoder[0].prepare(rows)
+
+    def read_row(self, batch: Batch) -> Reading:
+        """Posterior and states; T is that of the longest record of the batch."""
+        longest = int(batch["text_mask"].sum(dim=1).max())
+        ids, there = batch["text_ids"][:, :longest].long(), batch["text_mask"][:, :longest]
+        n = len(self.queries)
+        places = torch.arange(longest, device=ids.device).clamp(max=PLACES - 1)
+        x = self.enter(self.token(ids)) + self.place[places]
+        x = torch.cat([self.queries.expand(len(ids), -1, -1), x], dim=1)
+        mask = None if bool(there.all()) else F.pad(there, (n, 0), value=True)[:, None, None, :]
+        for block in self.blocks:
+            x = block(x, causal=False, mask=mask)
+        mu, logvar = self.read(self.norm(x[:, :n])).float().chunk(2, dim=-1)
+        return Reading(mu.flatten(1), logvar.flatten(1).clamp(-12, 4), x[:, n:], there)
