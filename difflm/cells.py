@@ -85,11 +85,17 @@ def text_of(cell: Any) -> str | None:
     if isinstance(cell, (datetime.date, np.datetime64)):
         return pd.Timestamp(cell).isoformat()
     if isinstance(cell, (Mapping, list, tuple, np.ndarray)):
-        plain = cell.tolist() if isinstance(cell, np.ndarray) else cell
-        return json.dumps(plain, ensure_ascii=False, default=str)
+        return json.dumps(plain(cell), ensure_ascii=False, default=plain)
     if isinstance(cell, bytes):
         return cell.decode("utf-8", errors="replace") or None
     return str(cell) or None
+
+
+def plain(value: Any) -> Any:
+    """What numpy and Arrow put into nested cells, as JSON knows it; strings of what it does not know."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if isinstance(value, (Mapping, list, tuple)) else str(value)
 
 
 def _text_of_float(cell: Any) -> str | None:

@@ -21,7 +21,7 @@ from difflm.artifact import Artifact
 from difflm.config import Config
 from difflm.data import Dataset, load
 from difflm.disk import read_json, write_json
-from difflm.errors import RunError
+from difflm.errors import GenerationError, RunError
 from difflm.formats.codec import FittedCodec
 from difflm.priors.base import Prior
 from difflm.projection import cached
@@ -36,8 +36,10 @@ from difflm.training.speed import machine_speed
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-SHOWN_ROWS = 1000
-"""Rows that a finished run keeps as its first sample."""
+    from difflm.pipeline import DiffLM
+
+SHOWN_ROWS, SHOWN_DOCUMENTS = 1000, 100
+"""Rows and documents that a finished run keeps as its first sample."""
 USE_TOKENS = 250_000
 """Tokens of held-out rows that are rebuilt for the latent use of a finished run."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
@@ -63,6 +65,7 @@ def fit(
         run.write_status(state="running", stage="data", message="reading the data", progress=0.0)
         try:
             dataset = _data_of(run, data, config, validation, kinds)
+            config = config.for_record(dataset.schema.record)
             trained, artifact = _train(run, dataset, config, should_stop or run.stop_requested)
             _finish(run, dataset, trained, artifact)
         except BaseException as error:
@@ -103,11 +106,28 @@ def _data_of(
         kinds=kinds,
         seed=config.seed,
         max_rows=config.input.max_rows,
+        record=config.format.kind,
+        column=config.format.column,
+        fits=lambda texts: _too_long(config, texts),
     )
+    if dataset.left_out:
+        text = f"{len(dataset.left_out):,} records are left out: see data/left_out.json"
+        run.append_metrics({"event": "warning", "stage": "data", "text": text})
     if dataset.drawn:
         run.append_metrics({"event": "warning", "stage": "data", "text": dataset.drawn})
     dataset.write(folder)
     return dataset
+
+
+def _too_long(config: Config, texts: list[str]) -> list[str | None]:
+    """For each document why the language model cannot take it, None where it can."""
+    from difflm.models.causal_lm import token_counts
+
+    settings = config.for_record("text").decoder
+    assert settings.path is not None
+    most = settings.max_tokens
+    counts = token_counts(settings.path, texts)
+    return [f"too long: {count:,} tokens (at most {most:,})" if count > most else None for count in counts]
 
 
 def _train(
@@ -115,7 +135,11 @@ def _train(
 ) -> tuple[Trained, Artifact]:
     schema = dataset.schema
     train, held = schema.canonical(dataset.train), schema.canonical(dataset.validation)
-    codec = FittedCodec.fit(schema, train, config.format.bins)
+    codec = (
+        FittedCodec.fit(schema, train, config.format.bins)
+        if schema.record == "table"
+        else FittedCodec(schema, {}, {})
+    )
     told = [0.0]
 
     def on_progress(row: dict[str, Any]) -> None:
@@ -163,11 +187,9 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     model = DiffLM(artifact, run)
     use = latent_use(model, dataset.validation, USE_TOKENS)
     write_json(run.path / "vae" / "latent.json", use)
-    shown = model.sample(SHOWN_ROWS, seed=artifact.config.seed)
+    shown, tally = _first_rows(model, run)
     # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.
-    del shown.attrs["latents"]
-    z = torch.from_numpy(model.encode(shown))
-    tally = shown.attrs.pop("generation")
+    z = torch.from_numpy(model.encode(shown)) if len(shown) else mu[:0]
     shown.to_parquet(run.directory("samples") / "first.parquet", index=False)
     write_json(run.path / "samples" / "first.json", tally)
     save_file({"mu": z}, run.directory("latents") / "sample-first.safetensors")
@@ -180,6 +202,20 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
     told += f" ({use['core']:.3f} from the core alone), KL {use['kl']:.1f} nats"
     message = f"stopped in stage {trained.stopped}; {told}" if trained.stopped else told
     run.write_status(state=state, stage=trained.stopped or "done", progress=1.0, message=message)
+
+
+def _first_rows(model: DiffLM, run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The first sample, and how it went; what there is of it where the model writes too few valid records."""
+    wanted = SHOWN_ROWS if model.schema.record == "table" else SHOWN_DOCUMENTS
+    chunks, tally = [pd.DataFrame(columns=model.schema.names)], {}
+    try:
+        for chunk in model.stream(wanted, seed=model.config.seed):
+            tally = chunk.attrs.pop("generation")
+            del chunk.attrs["latents"]
+            chunks.append(chunk)
+    except GenerationError as error:
+        run.append_metrics({"event": "warning", "stage": "sample", "text": str(error)})
+    return pd.concat(chunks[1:] or chunks, ignore_index=True), tally
 
 
 def fit_other_prior(kind: str, run: Run, config: Config) -> Prior:

@@ -26,8 +26,10 @@ from difflm.runs import Run
 from difflm.schema import Kind, Schema
 from difflm.training.fit import encode_batch, prepare, some_rows
 
-LEAST_LOOKED_AT = 1000
-"""Rows that the latent use is measured on at least, however long a row is."""
+LEAST_LOOKED_AT, LEAST_DOCUMENTS = 1000, 200
+"""Rows and documents that the latent use is measured on at least, however long they are."""
+CHARACTERS = 4
+"""Characters of a token of text, about."""
 RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
 
 
@@ -265,7 +267,9 @@ def latent_use(model: DiffLM, rows: pd.DataFrame, most_tokens: int = 500_000) ->
     from difflm.latent.posterior import active_dimensions, kl_per_dimension
     from difflm.metrics.reconstruction import exact_cells
 
-    most = max(LEAST_LOOKED_AT, most_tokens // max(model.artifact.codec.fixed, 1))
+    table = model.schema.record == "table"
+    tokens = max(model.artifact.codec.fixed, 1) if table else max(model.schema.longest // CHARACTERS, 1)
+    most = max(LEAST_LOOKED_AT if table else LEAST_DOCUMENTS, most_tokens // tokens)
     rows = rows.iloc[some_rows(len(rows), most, model.config.seed)]
     kl = kl_per_dimension(*model._posterior(rows))
     real = model.schema.canonical(rows)

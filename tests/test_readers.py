@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from difflm.cells import text_of
 from difflm.data import read_table, table_from_bytes
 from difflm.errors import DataError
 
@@ -284,3 +285,16 @@ def test_any_numbers_come_back_from_csv(rows: list[tuple[int, float]]) -> None:
     read = table_from_bytes(frame.to_csv(index=False).encode(), "t.csv")
     assert read["i"].tolist() == frame["i"].tolist()
     assert [float(v) for v in read["f"]] == frame["f"].tolist()
+
+
+def test_lines_of_json_end_at_line_feeds_only(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"a": "one\u2028line", "b": 1}\n{"a": "x", "b": 2}\n', encoding="utf-8")
+    assert read_table(path)["a"].tolist() == ["one\u2028line", "x"]
+
+
+def test_arrays_inside_structs_stay_lists(tmp_path: Path) -> None:
+    path = tmp_path / "nested.parquet"
+    pd.DataFrame({"a": [{"names": np.array(["x", "y"]), "n": 1}] * 3}).to_parquet(path)
+    frame = read_table(path)
+    assert text_of(frame["a"].iloc[0]) == '{"names": ["x", "y"], "n": 1}'

@@ -1,4 +1,4 @@
-"""Tables in: read a file, a frame or a built-in table, check it, split it."""
+"""Data in: read a file, a frame or a built-in set, tell tables from documents, check it, split it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pandas as pd
 
 from difflm.data.builtin import BUILTIN, Builtin, load_builtin
 from difflm.data.dataset import MIN_ROWS, Dataset, fingerprint
+from difflm.data.document_sets import Fits, Wanted, document_set, record_of
+from difflm.data.documents import read_documents
 from difflm.data.readers import read_table, table_from_bytes
 from difflm.data.sampled import Draw, drawn_rows
 from difflm.errors import DataError
@@ -38,8 +40,14 @@ def load(
     kinds: Mapping[str, Kind] | None = None,
     seed: int = 0,
     max_rows: int | None = None,
+    record: Wanted = "auto",
+    column: str | None = None,
+    fits: Fits | None = None,
 ) -> Dataset:
-    """A data set from a file, a folder of Parquet files, a frame, or the name of a built-in table.
+    """A data set from a file, a folder of Parquet files, a frame, or the name of a built-in set.
+
+    `record` says what a record is; "auto" takes what `detect_record` finds. Documents are read from `column` where it
+    is named, and those that `fits` refuses are left out and listed.
 
     Of a long table `max_rows` are drawn by `seed`, by default as many as a training has room for.
 
@@ -48,7 +56,13 @@ def load(
     Raises DataError for what cannot be learned from, ConfigError for a target or kind of an unknown column.
     """
     if isinstance(source, str) and source in BUILTIN and validation is None:
-        return load_builtin(source, target=target, kinds=kinds, seed=seed)
+        return load_builtin(source, target=target, kinds=kinds, seed=seed, fits=fits)
+    kind = record_of(source, record, column)
+    if kind != "table":
+        given = {"train": source} | ({} if validation is None else {"validation": validation})
+        read = {part: read_documents(one, kind, column) for part, one in given.items()}
+        origin = "a data frame" if isinstance(source, pd.DataFrame) else Path(source).name
+        return document_set(Path(origin).stem, read, kind, fits, seed=seed, source=origin)
     draw = Draw(seed, max_rows)
     frames = {"train": _frame(source, draw)}
     if validation is not None:

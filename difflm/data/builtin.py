@@ -1,4 +1,4 @@
-"""Tables that need no file: two of plotly, four of scikit-learn, and the five of the DiffLM paper."""
+"""Data that needs no file: tables of plotly, scikit-learn and the DiffLM paper, code and tools of Python itself"""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ from dataclasses import dataclass
 import pandas as pd
 
 from difflm.data.dataset import Dataset
+from difflm.data.document_sets import Fits, document_set
 from difflm.data.paper import PAPER, columns_of, paper_frames
+from difflm.data.standard_library import LICENCE as _PSF
+from difflm.data.standard_library import stdlib_functions, stdlib_tools
 from difflm.errors import DataError
-from difflm.schema import Kind
+from difflm.schema import Kind, Record
 
 _UCI = "CC BY 4.0 (UCI repository page)"
 
 
 @dataclass(frozen=True)
 class Builtin:
-    """What is to be known of a built-in table before it is loaded."""
+    """What is to be known of a built-in set before it is loaded."""
 
     name: str
     title: str
     description: str
     source: str
     licence: str
-    target: str
-    rows: int
+    target: str | None
+    rows: int | None
+    """None where it depends on the version of Python."""
     columns: int
     frames: Callable[[], dict[str, pd.DataFrame]]
     kinds: Mapping[str, Kind]
+    record: Record = "table"
 
 
 def _plotly(name: str) -> Callable[[], dict[str, pd.DataFrame]]:
@@ -69,6 +74,25 @@ def _paper(name: str, title: str, description: str, page: str, rows: int) -> Bui
         len(columns),
         lambda: paper_frames(name),
         kinds,
+    )
+
+
+def _documents(name: str, title: str, description: str, record: Record) -> Builtin:
+    def frames() -> dict[str, pd.DataFrame]:
+        return {"train": stdlib_functions() if record == "code" else stdlib_tools()}
+
+    return Builtin(
+        name,
+        title,
+        description,
+        "the standard library of the running Python",
+        _PSF,
+        None,
+        None,
+        1,
+        frames,
+        {},
+        record,
     )
 
 
@@ -121,6 +145,13 @@ _TABLES = [
         "beijing", "Beijing (paper)", "Hourly weather and fine dust in Beijing, 2010 to 2014.",
         "archive.ics.uci.edu/dataset/381/beijing+pm2+5+data", 43_824,
     ),
+    _documents(
+        "stdlib/functions", "Python functions", "Functions and methods of Python's standard library.", "code"
+    ),
+    _documents(
+        "stdlib/tools", "Tool definitions", "Public functions of Python's standard library as tools for a language "
+        "model: name, description, parameters.", "tool",
+    ),
 ]  # fmt: skip
 
 BUILTIN: dict[str, Builtin] = {table.name: table for table in _TABLES}
@@ -128,14 +159,22 @@ BUILTIN: dict[str, Builtin] = {table.name: table for table in _TABLES}
 
 
 def load_builtin(
-    name: str, *, target: str | None = None, kinds: Mapping[str, Kind] | None = None, seed: int = 0
+    name: str,
+    *,
+    target: str | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    seed: int = 0,
+    fits: Fits | None = None,
 ) -> Dataset:
-    """A built-in table with its own target and kinds unless others are given. The paper tables keep the
-    paper's split; the others are split by `seed`."""
+    """A built-in set with its own target and kinds unless others are given. The paper tables keep the
+    paper's split; the others are split by `seed`. Documents that `fits` refuses are left out."""
     if name not in BUILTIN:
         raise DataError(f"a built-in table out of {', '.join(BUILTIN)}", repr(name), "choose one of these")
     table = BUILTIN[name]
     frames = table.frames()
+    if table.record != "table":
+        about = {"seed": seed, "source": table.source, "licence": table.licence}
+        return document_set(name, frames, table.record, fits, **about)  # type: ignore[arg-type]
     return Dataset.build(
         name,
         frames,

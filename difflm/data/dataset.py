@@ -19,7 +19,8 @@ from difflm.data.sampled import MAX_ROWS
 from difflm.data.split import split, split_rows
 from difflm.disk import appearing, make_folder, read_json, write_atomic, write_json
 from difflm.errors import ConfigError, DataError, RunError
-from difflm.schema import Kind, Schema, unique_names
+from difflm.formats.registry import with_documents
+from difflm.schema import Kind, Record, Schema, unique_names
 
 MIN_ROWS = 10
 """Fewer rows leave nothing to hold out."""
@@ -43,6 +44,8 @@ class Dataset:
     licence: str = ""
     drawn: str = ""
     """What was drawn of a table with more rows, where that was so."""
+    left_out: list[dict[str, str]] = field(default_factory=list)
+    """Name and reason of each document that is not in the data set."""
 
     @classmethod
     def build(
@@ -53,11 +56,13 @@ class Dataset:
         target: str | None = None,
         kinds: Mapping[str, Kind] | None = None,
         seed: int = 0,
+        record: Record = "table",
         source: str = "",
         licence: str = "",
     ) -> Dataset:
         """From raw frames by part: all three, train and validation (train gives the test rows), or train
-        alone (80/10/10 by `seed`). Kinds are inferred on all rows; ranges and categories on train alone."""
+        alone (80/10/10 by `seed`). Kinds are inferred on all rows; ranges and categories on train alone.
+        Documents ("tool", "code", "text") are frames with the one column of that name."""
         given = {part: named(frames[part]) for part in PARTS if part in frames}
         notes = [note for frame in given.values() for note in frame.attrs.get("notes", [])]
         drawn = "; ".join(
@@ -71,7 +76,11 @@ class Dataset:
         for wanted in [*([target] if target is not None else []), *(kinds or {})]:
             _known(str(wanted), list(train.columns))
         whole = pd.concat(list(given.values()), ignore_index=True) if len(given) > 1 else train
-        schema = Schema.infer(whole, target=target, kinds=kinds)
+        schema = (
+            Schema.infer(whole, target=target, kinds=kinds)
+            if record == "table"
+            else Schema.of_documents(record)
+        )
         del whole
         if all(column.kind is Kind.identifier for column in schema.columns):
             raise DataError(
@@ -82,6 +91,8 @@ class Dataset:
         parts = _parts(given, seed)
         canonical = {part: schema.canonical(parts.pop(part)) for part in PARTS}
         schema = schema.refit(canonical["train"])
+        if record != "table":
+            schema = with_documents(schema, canonical["train"])
         mark = fingerprint(canonical, schema)
         typed = {part: schema.restore(canonical.pop(part)) for part in PARTS}
         notes = list(dict.fromkeys([*([drawn] if drawn else []), *notes, *schema.notes]))
@@ -107,12 +118,15 @@ class Dataset:
         card |= {"fingerprint": self.fingerprint, "notes": self.notes, "drawn": self.drawn}
         card["rows"] = {part: len(getattr(self, part)) for part in PARTS}
         write_json(folder / "card.json", card)
+        if self.left_out:
+            write_json(folder / "left_out.json", self.left_out)
         write_atomic(folder / "schema.json", self.schema.model_dump_json(indent=1).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Dataset:
         """The data set that `write` left in `folder`; RunError when it is not whole."""
         card = read_json(folder / "card.json")
+        listed = folder / "left_out.json"
         try:
             schema = Schema.model_validate_json((folder / "schema.json").read_text(encoding="utf-8"))
             files = {part: folder / f"{part}.parquet" for part in PARTS}
@@ -128,6 +142,7 @@ class Dataset:
                 source=card["source"],
                 licence=card["licence"],
                 drawn=card.get("drawn", ""),
+                left_out=read_json(listed) if listed.exists() else [],
             )
         except (OSError, ValueError, KeyError) as error:
             raise RunError(

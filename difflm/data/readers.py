@@ -191,7 +191,7 @@ def _json(data: bytes, name: str, suffix: str) -> tuple[pd.DataFrame, list[str]]
 
 
 def _lines(text: str) -> list[Any]:
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _json_table(value: Any) -> pd.DataFrame | None:

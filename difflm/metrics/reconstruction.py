@@ -9,8 +9,16 @@ from difflm.schema import Kind, Schema
 
 
 def exact_cells(schema: Schema, real: pd.DataFrame, rebuilt: pd.DataFrame) -> dict[str, float]:
-    """Share of canonical cells of `rebuilt` equal to those of `real`, by column; identifiers are left out."""
-    shares: dict[str, float] = {}
+    """Share of canonical cells of `rebuilt` equal to those of `real`, by column; identifiers are left out.
+
+    Documents are no cells: theirs is the share of JSON leaves, or of tokens of code and text, that come back."""
+    if schema.record != "table":
+        from difflm.metrics.documents import Documents, documents_right
+
+        texts = [frame[schema.record].fillna("").tolist() for frame in (real, rebuilt)]
+        shares = documents_right(Documents(schema.record, texts[0]), texts[1]) if texts[0] else {}
+        return {schema.record: next(iter(shares.values()), float("nan"))}
+    shares = {}
     for column in schema.columns:
         if column.kind is Kind.identifier:
             continue
