@@ -15,7 +15,8 @@ LAYERS = (
     "disk processes runs precision",
     "formats diffusion latent metrics report report_html estimates curves differences conditions",
     "data models priors artifact",
-    "training generation privacy latent_ops projection evaluation map_data",
+    "training generation privacy latent_ops projection evaluation map_data "
+    "document_evaluation judging sandbox passk pretrain",
     "pipeline fitting",
     "jobs cli background benchmark __main__",
 )
