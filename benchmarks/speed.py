@@ -21,7 +21,7 @@ import torch
 from difflm.artifact import Artifact
 from difflm.config import Config
 from difflm.data import load
-from difflm.evaluation import machine, versions
+from difflm.provenance import machine, versions
 from difflm.formats.codec import FittedCodec
 from difflm.models.build import build_model
 from difflm.pipeline import DiffLM

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+from contextlib import suppress
+
 import pandas as pd
 
 
@@ -40,3 +44,17 @@ def copies(rows: pd.DataFrame, real: pd.DataFrame) -> int:
         return 0
     a, b = (pd.util.hash_pandas_object(f[names].astype("string"), index=False) for f in (rows, real))
     return int(a.isin(set(b)).sum())
+
+
+def document_difference(record: str, before: object, after: object) -> list[str]:
+    """A unified diff (lines) of two documents without file names; JSON ("tool") is laid out line by line."""
+    made = difflib.unified_diff(_lines(record, before), _lines(record, after), n=1, lineterm="")
+    return [line for line in made if not line.startswith(("---", "+++"))]
+
+
+def _lines(record: str, text: object) -> list[str]:
+    plain = text if isinstance(text, str) else ""
+    if record == "tool":
+        with suppress(ValueError):
+            plain = json.dumps(json.loads(plain), ensure_ascii=False, indent=1)
+    return plain.splitlines()

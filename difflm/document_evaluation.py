@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from difflm.errors import DataError
-from difflm.evaluation import machine, versions
 from difflm.metrics.base import Result
 from difflm.metrics.documents import (
     DocumentBench,
@@ -19,7 +20,9 @@ from difflm.metrics.documents import (
     shuffled,
 )
 from difflm.metrics.documents.references import HOW
+from difflm.provenance import machine, versions
 from difflm.report import LABELS, Report, ScoreRow
+from difflm.schema import Schema
 
 Progress = Callable[[float, str], None]
 EXTRA = ("posterior", "decoder_alone")
@@ -107,6 +110,40 @@ def evaluate_documents(
             "seconds_total": round(time.monotonic() - started, 2),
         },
         notes=_notes(bench, tables, scored),
+    )
+
+
+def evaluate_frames(
+    schema: Schema,
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame | Sequence[pd.DataFrame],
+    test: pd.DataFrame,
+    *,
+    extra: Mapping[str, pd.DataFrame | None],
+    **settings: Any,
+) -> Report:
+    """`evaluate_documents` of frames with the one column that `schema` names; several sets are scored as one."""
+    record = schema.record
+    assert record != "table"
+    sets = [synthetic] if isinstance(synthetic, pd.DataFrame) else synthetic
+    for what, frame in [("real", real), ("test", test), *(("synthetic", frame) for frame in sets)]:
+        if record not in frame.columns:
+            got = ", ".join(map(str, frame.columns[:8])) or "none"
+            raise DataError(
+                f"a column {record} in the {what} records", got, "write them as difflm sample does"
+            )
+
+    def texts(frame: pd.DataFrame) -> list[str]:
+        return [str(text) for text in frame[record].dropna()]
+
+    return evaluate_documents(
+        record,
+        [text for frame in sets for text in texts(frame)],
+        texts(real),
+        texts(test),
+        json_schema=schema.json_schema,
+        extra={name: None if frame is None else texts(frame) for name, frame in extra.items()},
+        **settings,
     )
 
 

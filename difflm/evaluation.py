@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +11,7 @@ import pandas as pd
 
 from difflm.errors import DataError
 from difflm.metrics import Bench, Encoded, Metric, Result, metric_names, resolve
-from difflm.metrics.base import cores
+from difflm.provenance import machine, versions
 from difflm.report import LABELS, Report, ScoreRow
 from difflm.schema import Schema
 
@@ -54,8 +49,24 @@ def evaluate(
     latent. `latent`: kl (nats a row), active, reconstruction (share of held-out cells), per_column.
     `raw_validity` is the share of valid records before any retry, if the generator kept it. `log_clip`
     scores a numeric target as log(clip(y, 1, 20000)). `on_progress` gets the share done and what comes.
-    The same seed gives the same figures.
+    The same seed gives the same figures. Documents (by `schema`) are scored as `evaluate_documents` does.
     """
+    if schema is not None and schema.record != "table":
+        from difflm.document_evaluation import evaluate_frames
+
+        return evaluate_frames(
+            schema,
+            real,
+            synthetic,
+            test,
+            extra={"posterior": posterior, "decoder_alone": decoder_alone},
+            latent=latent,
+            raw_validity=raw_validity,
+            references=references,
+            seed=seed,
+            data_name=data_name,
+            on_progress=on_progress,
+        )
     started = time.monotonic()
     sets = [synthetic] if isinstance(synthetic, pd.DataFrame) else list(synthetic)
     if not sets or not all(len(frame) for frame in sets):
@@ -208,31 +219,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     return float(value) if isinstance(value, float | np.floating) else str(value)
-
-
-def versions() -> dict[str, str]:
-    """Python and the libraries that the figures depend on."""
-    result = {"python": platform.python_version()}
-    for name in ("difflm", "numpy", "pandas", "scikit-learn", "scipy", "xgboost", "torch"):
-        try:
-            result[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return result
-
-
-def machine() -> dict[str, Any]:
-    """Processor, its cores, and how many of them were used."""
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if sys.platform == "linux" and cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "threads_used": cores(),
-        "system": platform.system(),
-    }

@@ -8,6 +8,7 @@ from difflm.data import BUILTIN
 from difflm.schema import Schema
 from pages.shared.column_editor import edit_columns
 from pages.shared.datasets import builtin_title, current, from_builtin, from_upload, prepare
+from pages.shared.document_data import KINDS, documents_page
 from pages.shared.record_text import show_text
 from pages.shared.session import guard
 from pages.shared.states import empty, figures, heading, next_steps, shown
@@ -15,33 +16,51 @@ from pages.shared.words import FINGERPRINT, SPLIT, TARGET
 
 guard("data")
 heading(
-    "Data", "Choose a table, and check that its columns were understood before anything is learned from it."
+    "Data",
+    "Choose a table, or documents such as code and JSON, and check that they were understood before anything is "
+    "learned from them.",
 )
 
-UPLOAD, BUILT_IN = "Upload a file", "Built-in table"
+UPLOAD, BUILT_IN = "Upload a file", "Built-in data"
 source = st.segmented_control("Source", [UPLOAD, BUILT_IN], default=UPLOAD, required=True, key="source")
 table = None
 with shown():
     if source == UPLOAD:
         file = st.file_uploader(
-            "A table with a header line",
-            type=["csv", "tsv", "txt", "tab", "parquet", "json", "jsonl", "ndjson", "xlsx", "zip", "gz"],
-            help="CSV, TSV, Parquet, JSON, JSONL or Excel, also zipped, up to 200 MB. It stays on this machine.",
+            "A table with a header line, or documents",
+            type=[
+                *("csv", "tsv", "txt", "tab", "parquet", "json", "jsonl", "ndjson", "xlsx", "zip", "gz"),
+                *("py", "md"),
+            ],
+            help="CSV, TSV, Parquet, JSON, JSONL or Excel, also zipped; Python files, or a zip of source; up to "
+            "200 MB. It stays on this machine.",
         )
         if file is not None:
-            with st.spinner("Reading the table …"):
-                table = from_upload(file.name, file.getvalue())
+            wanted = st.segmented_control(
+                "Read as",
+                list(KINDS),
+                default="auto",
+                required=True,
+                key=f"record-{file.name}",
+                format_func=KINDS.__getitem__,
+            )
+            with st.spinner("Reading it …"):
+                table = from_upload(file.name, file.getvalue(), wanted)
         elif (data := current()) is not None:
             st.success(f"In use: {data.name}. Upload a file to change it.", icon=":material/check:")
     else:
-        name = st.selectbox("Table", list(BUILTIN), format_func=builtin_title, key="builtin-name", width=400)
+        name = st.selectbox("Data", list(BUILTIN), format_func=builtin_title, key="builtin-name", width=400)
         with st.spinner("Loading the table …"):
             table = from_builtin(name)
 
 if table is None:
-    empty("Upload a table, or switch to a built-in one to try things out. Nothing leaves this machine.")
+    empty("Upload a file, or switch to a built-in one to try things out. Nothing leaves this machine.")
     if "data" in st.session_state:
         next_steps(("train", "Train", ":material/model_training:"))
+    st.stop()
+
+if table.record != "table":
+    documents_page(table)
     st.stop()
 
 frame = table.frame

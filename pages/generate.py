@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.conditions import choose_conditions
+from pages.shared.documents import is_documents, show_documents
 from pages.shared.generating import Generated, generate, summary
 from pages.shared.models import warm_up
 from pages.shared.picker import pick_run
@@ -73,6 +74,8 @@ if made is None:
     st.info("Press Generate. A thousand rows take a few seconds.", icon=":material/auto_awesome:")
     st.stop()
 summary(made, run)
+if is_documents(made.rows):
+    show_documents(made.rows, f"made-{run.name}")
 st.dataframe(made.rows.head(1_000), hide_index=True, height=420, alt="Generated rows")
 if len(made.rows) > 1_000:
     st.caption("The first 1,000 rows are shown; downloads hold all of them.")

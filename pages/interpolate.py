@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.documents import is_documents
 from pages.shared.endpoints import choose_endpoints
 from pages.shared.latents import latents_of, pca_map
 from pages.shared.maps import CONFIG, KIND, map_figure, mark, path
@@ -13,7 +14,7 @@ from pages.shared.picker import pick_run
 from pages.shared.session import guard
 from pages.shared.states import figures, heading, next_steps, shown
 from pages.shared.tables import downloads, marked
-from pages.shared.walk import walk
+from pages.shared.walk import show_steps, walk
 from pages.shared.words import LINEAR, PROJECTION, SPHERICAL, VALIDITY
 
 guard("interpolate")
@@ -84,16 +85,19 @@ figures(
     ("Cells that change", f"{int(result.changes.to_numpy().sum())}", "Against the row before; marked below."),
     ("Farthest from real", f"{result.distance.max():.2f}", f"{near} {result.typical:.2f}."),
 )
-st.dataframe(
-    marked(result.table, result.table_changes, palette),
-    hide_index=True,
-    height=min(40 + 35 * steps, 640),
-    alt="Decoded rows from A to B, changed cells marked",
-)
-st.caption(
-    "A and B are shown as the model rebuilds them. Cells that differ from the row before are marked; "
-    "“to nearest real” is a distance in the latent."
-)
+if is_documents(result.rows):
+    show_steps(result)
+else:
+    st.dataframe(
+        marked(result.table, result.table_changes, palette),
+        hide_index=True,
+        height=min(40 + 35 * steps, 640),
+        alt="Decoded rows from A to B, changed cells marked",
+    )
+    st.caption(
+        "A and B are shown as the model rebuilds them. Cells that differ from the row before are marked; "
+        "“to nearest real” is a distance in the latent."
+    )
 downloads(result.rows, f"path-{ends.a}-{ends.b}")
 next_steps(
     ("generate", "Generate rows", ":material/auto_awesome:"),

@@ -9,6 +9,7 @@ from difflm.config import PRESETS, Config
 from difflm.estimates import estimate
 from difflm.runs import ACTIVE
 from pages.shared.datasets import built_in_choice, command_line, current, new_run_path
+from pages.shared.document_data import KINDS
 from pages.shared.live import watch
 from pages.shared.picker import all_runs, is_demo, label
 from pages.shared.session import choose_run, guard
@@ -65,7 +66,9 @@ else:
     with st.container(horizontal=True, vertical_alignment="center"):
         target = f", predicts **{data.target}**" if data.target else ""
         st.markdown(
-            f"Table: **{data.name}**, {data.rows:,} rows, {len(data.columns)} columns{target}",
+            f"Table: **{data.name}**, {data.rows:,} rows, {len(data.columns)} columns{target}"
+            if data.record == "table"
+            else f"Documents: **{data.name}**, {data.rows:,} of them, {KINDS[data.record]}",
             width="content",
         )
         st.page_link("pages/data.py", label="Change", icon=":material/edit:")
@@ -88,7 +91,7 @@ with st.expander("Advanced: every setting", icon=":material/tune:"), shown():
     changes = settings_form(preset, clone.get("overrides"), clone.get("name", ""))
 with shown():
     config = Config.from_preset(preset, changes)
-cost = estimate(config, data.rows, len(data.columns))
+cost = estimate(config.for_record(data.record), data.rows, len(data.columns))
 early = "Small tables stop earlier, when validation no longer improves."
 rough = "A rough estimate from the sizes of model and table."
 figures(

@@ -433,7 +433,9 @@ def test_a_request_survives_its_run(tmp_path: Path) -> None:
     assert kept.config == request.config
     assert kept.overrides() == {"decoder.kind": "causal_lm", "decoder.path": "gpt"}
     with pytest.raises(NotBuiltError):
-        parse_fit(["tips", "--run", "x", "--format", "text"])
+        parse_fit(["tips", "--run", "x", "--injection", "kv_memory"])
+    documents = parse_fit(["x.parquet", "--run", "x", "--format", "tool", "--column", "text"]).config.format
+    assert (documents.kind, documents.column) == ("tool", "text")
 
 
 def test_the_program_starts_without_torch(tmp_path: Path) -> None:

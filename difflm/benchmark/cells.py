@@ -15,8 +15,9 @@ from difflm.benchmark.settings import Settings
 from difflm.benchmark.tables import Table
 from difflm.disk import make_folder, read_json, write_atomic, write_json
 from difflm.errors import DiffLMError
-from difflm.evaluation import evaluate, machine, versions
+from difflm.evaluation import evaluate
 from difflm.metrics import metric_names
+from difflm.provenance import machine, versions
 
 UNSCORED = ("validity",)
 """Numbers of peers are repaired before they are scored, so that validity would say nothing."""

@@ -17,8 +17,8 @@ from difflm.benchmark.settings import Settings
 from difflm.benchmark.tables import Table, read_set, write_job
 from difflm.cli.fit_options import FitRequest
 from difflm.disk import make_folder, read_json
-from difflm.evaluation import versions
 from difflm.jobs import environment as own_environment
+from difflm.provenance import versions
 from difflm.runs import Run
 from difflm.schema import Kind
 

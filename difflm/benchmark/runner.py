@@ -17,7 +17,7 @@ from difflm.benchmark.settings import Settings
 from difflm.benchmark.summary import Comparison, compare
 from difflm.benchmark.tables import Table, load_table
 from difflm.disk import locked, make_folder, write_atomic, write_json
-from difflm.evaluation import machine, versions
+from difflm.provenance import machine, versions
 
 
 def benchmark(

@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from difflm.cli.parser import Parser
@@ -16,7 +15,6 @@ from difflm.config import PRESETS, Config, settings
 from difflm.errors import ConfigError, NotBuiltError, RunError
 from difflm.runs import OnExisting, Run
 
-LATER_FORMATS = ("code", "tool", "text")
 LATER_INJECTIONS = ("prefix_soft_prompt", "kv_memory", "input_embed")
 IN_PLACE_OF = {
     "target": "target",
@@ -84,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "data",
         nargs="?",
         metavar="DATA",
-        help="CSV, TSV, Parquet (or a folder of it), JSON, JSONL, Excel, or a built-in name",
+        help="CSV, TSV, Parquet (or a folder of it), JSON, JSONL, Excel, a folder or zip of source, or a built-in name",
     )
     add("--run", required=True, metavar="DIR", help="folder that keeps everything about this training")
     add("--target", metavar="COL", help="column that evaluation predicts")
@@ -92,9 +90,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--kind", action="append", default=[], metavar="COL=KIND", help="kind of a column: " + ", ".join(Kind)
     )
-    add("--format", default="auto", help="auto, table (code, tool and text come later)")
+    add("--format", default="auto", help="kind of record: auto, table, code, tool (JSON), text")
+    add(
+        "--column",
+        metavar="COL",
+        help="column or field that holds the documents (default: found by its cells)",
+    )
     add("--preset", default="standard", help=", ".join(PRESETS))
-    add("--decoder", metavar="NAME_OR_PATH", help="compact, or a causal LM of transformers (kept frozen)")
+    add(
+        "--decoder",
+        metavar="NAME_OR_PATH",
+        help="compact, or a causal LM of transformers (frozen unless decoder.training=joint)",
+    )
     add("--encoder", metavar="NAME_OR_PATH", help="compact, or an encoder of transformers")
     add("--injection", help="how the latent enters the decoder: soft_prompt")
     add("--beta", help="schedule of the KL weight: constant, linear, cyclical, decreasing")
@@ -117,18 +124,11 @@ def request_of(options: argparse.Namespace, arguments: Sequence[str]) -> FitRequ
     """The request in parsed options; ConfigError or NotBuiltError before anything is written."""
     if options.data is None:
         raise ConfigError("DATA after `difflm fit`", "nothing", "name a file or a built-in table")
-    if options.format in LATER_FORMATS:
-        raise NotBuiltError("--format auto or table", options.format, "convert the records to a table")
-    folder = Path(options.data).is_dir() and not any(Path(options.data).rglob("*.parquet"))
-    if folder or Path(options.data).suffix.lower() == ".zip":
-        raise NotBuiltError(
-            "a table",
-            f"the folder or archive {options.data}",
-            "name one file with a table, or a folder of Parquet files",
-        )
     if options.injection in LATER_INJECTIONS:
         raise NotBuiltError("--injection soft_prompt", options.injection, "leave it out")
     changes: dict[str, Any] = {} if options.format == "auto" else {"format.kind": options.format}
+    if options.column is not None:
+        changes["format.column"] = options.column
     for part in ("decoder", "encoder"):
         changes |= _model(part, getattr(options, part))
     given = {key: getattr(options, name) for name, key in IN_PLACE_OF.items()}

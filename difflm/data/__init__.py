@@ -11,7 +11,7 @@ import pandas as pd
 from difflm.data.builtin import BUILTIN, Builtin, load_builtin
 from difflm.data.dataset import MIN_ROWS, Dataset, fingerprint
 from difflm.data.document_sets import Fits, Wanted, document_set, record_of
-from difflm.data.documents import read_documents
+from difflm.data.documents import Found, Upload, detect_record, read_documents
 from difflm.data.readers import read_table, table_from_bytes
 from difflm.data.sampled import Draw, drawn_rows
 from difflm.errors import DataError
@@ -22,9 +22,14 @@ __all__ = [
     "MIN_ROWS",
     "Builtin",
     "Dataset",
+    "Found",
+    "Upload",
+    "Wanted",
+    "detect_record",
     "fingerprint",
     "load",
     "load_builtin",
+    "read_documents",
     "read_table",
     "table_from_bytes",
 ]

@@ -15,10 +15,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import streamlit as st
 
-from difflm.data import BUILTIN, Builtin, Dataset, load, load_builtin, table_from_bytes
+from difflm.data import (
+    BUILTIN,
+    Builtin,
+    Dataset,
+    Found,
+    Upload,
+    Wanted,
+    detect_record,
+    load,
+    load_builtin,
+    read_documents,
+    table_from_bytes,
+)
 from difflm.errors import DataError
 from difflm.runs import clean_name, run_path, runs_root
-from difflm.schema import Kind
+from difflm.schema import Kind, Record
 from pages.shared.column_editor import Choice
 from pages.shared.session import visitor_folder
 
@@ -35,10 +47,13 @@ class Data:
     columns: list[str]
     kinds: dict[str, str]
     """Kinds by column that are not left to inference."""
+    record: Record = "table"
 
     def arguments(self, run: Path, preset: str, changes: dict[str, Any]) -> list[str]:
         """What stands after `difflm` to train on this table."""
         parts = ["fit", self.source, "--run", _short(run), "--preset", preset]
+        if self.record != "table":
+            parts += ["--format", self.record]
         if self.target:
             parts += ["--target", self.target]
         for name, kind in self.kinds.items():
@@ -59,6 +74,11 @@ class Table:
     about: str = ""
     """What it is and where it comes from."""
     is_builtin: bool = False
+    record: Record = "table"
+    reason: str = ""
+    """Why the records are what they were taken for."""
+    left_out: tuple[dict[str, str], ...] = ()
+    """Documents that could not be read, with their reasons."""
 
     @property
     def builtin(self) -> Builtin | None:
@@ -91,19 +111,29 @@ class Table:
             rows=len(self.frame),
             columns=choice.keep,
             kinds={name: str(kind) for name, kind in kinds.items() if name in choice.keep},
+            record=self.record,
         )
 
 
-def from_upload(name: str, content: bytes) -> Table:
-    """The table in an uploaded file, which is read in memory and never written down as it came."""
-    return _read(Path(name).name, hashlib.sha256(content).hexdigest()[:16], content)
+def from_upload(name: str, content: bytes, record: Wanted = "auto") -> Table:
+    """The table or the documents in an uploaded file, read in memory and never written down as it came."""
+    return _read(Path(name).name, hashlib.sha256(content).hexdigest()[:16], record, content)
 
 
 @st.cache_data(max_entries=4, show_spinner=False, scope="session")
-def _read(name: str, digest: str, _content: bytes) -> Table:
-    frame = table_from_bytes(_content, name)
-    notes = list(frame.attrs.pop("notes", []))
-    return Table(Path(name).stem or "table", frame, digest, notes)
+def _read(name: str, digest: str, wanted: Wanted, _content: bytes) -> Table:
+    upload = Upload(name, _content)
+    found = Found(wanted, None, "as you chose") if wanted != "auto" else detect_record(upload)
+    stem = Path(name).stem or "table"
+    if found.record == "table":
+        frame = table_from_bytes(_content, name)
+        notes = list(frame.attrs.pop("notes", []))
+        return Table(stem, frame, digest, notes, reason=found.reason)
+    frame = read_documents(upload, found.record, found.column)
+    left_out, notes = tuple(frame.attrs["left_out"]), list(frame.attrs["notes"])
+    frame.attrs = {}
+    digest = f"{digest}-{found.record}"
+    return Table(stem, frame, digest, notes, record=found.record, reason=found.reason, left_out=left_out)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -112,7 +142,8 @@ def from_builtin(name: str) -> Table:
     known = BUILTIN[name]
     frame = pd.concat(list(known.frames().values()), ignore_index=True)
     about = f"{known.description} Source: {known.source}. Licence: {known.licence}"
-    return Table(name, frame, name.replace("/", "-"), [], about, True)
+    frame.attrs = {}
+    return Table(name, frame, name.replace("/", "-"), [], about, True, known.record)
 
 
 def prepare(table: Table, choice: Choice, target: str | None) -> Dataset:
@@ -136,7 +167,10 @@ def _prepare(
     if _table.untouched(_choice):
         return load_builtin(_table.name, target=target)
     known = {name: kind for name, kind in _table.kinds.items() if name in keep}
-    return load(_table.frame[list(keep)], target=target, kinds={**known, **_choice.kinds})
+    frame = _table.frame[list(keep)]
+    if _table.record != "table":
+        return load(frame, record=_table.record, column=_table.record)
+    return load(frame, target=target, kinds={**known, **_choice.kinds}, record="table")
 
 
 def current() -> Data | None:
@@ -147,6 +181,8 @@ def current() -> Data | None:
 def builtin_title(name: str) -> str:
     """Title and size of a built-in table."""
     known = BUILTIN[name]
+    if known.rows is None:
+        return f"{known.title}: {known.source}"
     return f"{known.title}: {known.rows:,} rows, {known.columns} columns"
 
 

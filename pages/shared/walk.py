@@ -13,6 +13,7 @@ from difflm.differences import changed_along
 from difflm.latent_ops import interpolate, nearest
 from difflm.map_data import Latents, place
 from difflm.runs import Run
+from pages.shared.documents import show_difference, show_document
 from pages.shared.latents import pca_map, stamp
 from pages.shared.models import model
 
@@ -44,6 +45,22 @@ class Walk:
     @property
     def table_changes(self) -> pd.DataFrame:
         return self.changes
+
+
+def show_steps(result: Walk) -> None:
+    """A step that is chosen, beside what it changed against the one before: for documents, which fill no row."""
+    names, record = result.table["step"].tolist(), str(result.rows.columns[0])
+    number = names.index(st.select_slider("Step", names, value="A", key="walk-step"))
+    texts = result.rows[record].tolist()
+    left, right = st.columns(2)
+    with left:
+        st.caption(
+            f"Valid: {result.table['valid'][number]}. To the nearest real: {result.distance[number]:.3f}"
+        )
+        show_document(record, texts[number])
+    with right:
+        st.caption("Changed against the step before")
+        show_difference(record, texts[max(number - 1, 0)], texts[number])
 
 
 def walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str) -> Walk:
