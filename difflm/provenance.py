@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import difflm
 from difflm.metrics.base import cores
+
+CODE = "difflm's code"
+"""What a code mark is called among versions."""
 
 
 def versions() -> dict[str, str]:
@@ -38,3 +44,13 @@ def machine() -> dict[str, Any]:
         "threads_used": cores(),
         "system": platform.system(),
     }
+
+
+@cache
+def code_mark() -> str:
+    """A mark of difflm's own source text: a working copy changes faster than its version number."""
+    package = Path(difflm.__file__).parent
+    files = sorted(
+        path for path in package.rglob("*.py") if "benchmark" not in path.relative_to(package).parts
+    )
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]

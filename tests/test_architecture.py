@@ -16,7 +16,7 @@ LAYERS = (
     "formats diffusion latent metrics provenance report report_html estimates curves differences conditions",
     "data models priors artifact",
     "training generation privacy latent_ops projection evaluation map_data "
-    "document_evaluation judging sandbox passk pretrain",
+    "document_evaluation judging sandbox passk pretrain continued",
     "pipeline fitting",
     "jobs cli background benchmark __main__",
 )

@@ -138,9 +138,9 @@ def test_documents_from_fit_to_rows_and_back(tmp_path: Path) -> None:
     model = DiffLM.fit(frame, run=tmp_path / "run", overrides=changes, preset="quick", time_limit=0.2)
     assert model.run is not None and model.run.status.state == "done"
     assert model.schema.record == "tool" and model.config.encoder.kind == "tokens"
-    assert json.loads((tmp_path / "run" / "data" / "left_out.json").read_text())[0]["reason"].startswith(
-        "too long"
-    )
+    assert json.loads((tmp_path / "run" / "data" / "left_out.json").read_text())["left_out"][0][
+        "reason"
+    ].startswith("too long")
     made = model.sample(3, seed=1)
     assert list(made.columns) == ["tool"] and all(isinstance(json.loads(t), dict) for t in made["tool"])
     again = DiffLM.from_pretrained(tmp_path / "run")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import difflm
 from difflm.benchmark.making import Made, Say, make, missing
 from difflm.benchmark.settings import Settings
 from difflm.benchmark.tables import Table
@@ -17,12 +14,11 @@ from difflm.disk import make_folder, read_json, write_atomic, write_json
 from difflm.errors import DiffLMError
 from difflm.evaluation import evaluate
 from difflm.metrics import metric_names
-from difflm.provenance import machine, versions
+from difflm.provenance import CODE, code_mark, machine, versions
 
 UNSCORED = ("validity",)
 """Numbers of peers are repaired before they are scored, so that validity would say nothing."""
 EVALUATION_SEED = 0
-CODE = "difflm's code"
 
 
 @dataclass
@@ -101,16 +97,6 @@ def run_cell(table: Table, model: str, seed: int, settings: Settings, folder: Pa
         say(f"{cell.status}: {cell.error}")
     cell.save(path)
     return cell
-
-
-@cache
-def code_mark() -> str:
-    """A mark of difflm's own source text: a working copy changes faster than its version number."""
-    package = Path(difflm.__file__).parent
-    files = sorted(
-        path for path in package.rglob("*.py") if "benchmark" not in path.relative_to(package).parts
-    )
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 def references_path(folder: Path) -> Path:

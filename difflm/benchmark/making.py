@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,9 +17,10 @@ from difflm.benchmark.registry import ENTRANTS, OWN
 from difflm.benchmark.settings import Settings
 from difflm.benchmark.tables import Table, read_set, write_job
 from difflm.cli.fit_options import FitRequest
-from difflm.disk import make_folder, read_json
+from difflm.disk import make_folder, read_json, write_json
+from difflm.errors import DiffLMError
 from difflm.jobs import environment as own_environment
-from difflm.provenance import versions
+from difflm.provenance import code_mark, versions
 from difflm.runs import Run
 from difflm.schema import Kind
 
@@ -49,11 +51,12 @@ def missing(settings: Settings, model: str) -> str | None:
 
 
 def make(table: Table, model: str, seed: int, settings: Settings, folder: Path, say: Say) -> Made:
-    """Train `model` on the table's training rows and let it generate; what an earlier try left is removed."""
-    shutil.rmtree(folder, ignore_errors=True)
-    make_folder(folder)
+    """Train `model` on the table's training rows and let it generate; what an earlier try left is removed, except a
+    run of difflm that was trained to its end with the same settings."""
     if model == OWN:
         return _own(table, seed, settings, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder)
     entrant = ENTRANTS[model]
     python = python_of(entrant, say)
     rows = len(table.dataset.train)
@@ -91,6 +94,11 @@ def make(table: Table, model: str, seed: int, settings: Settings, folder: Path, 
 
 def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
     """`difflm fit` in a run that has the split already, then `difflm sample` for every set."""
+    key, mark = settings.key(table.dataset.fingerprint, OWN, seed), folder / "trained.json"
+    trained = _trained(mark, key)
+    if trained is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        make_folder(folder)
     request = FitRequest(
         data=table.source,
         run=str(folder / "run"),
@@ -98,8 +106,6 @@ def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
         config=settings.config(seed),
         command=f"difflm fit {table.source} (by difflm benchmark)",
     )
-    run = Run.create(request.run, request.stored())
-    table.dataset.write(run.directory("data"))
     env = environment(settings.threads, PYTHONPATH=own_environment()["PYTHONPATH"])
     command = [sys.executable, "-m", "difflm"]
     log = folder / "log.txt"
@@ -107,7 +113,13 @@ def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
     def measured(*arguments: str) -> Measured:
         return measure([*command, *arguments], log, limit=settings.seconds, env=env)
 
-    trained = measured("fit", "--from-run", "--run", str(run.path))
+    if trained is None:
+        run = Run.create(request.run, request.stored())
+        table.dataset.write(run.directory("data"))
+        trained = measured("fit", "--from-run", "--run", str(run.path))
+        told = {"key": key, "seconds": trained.seconds, "peak_mb": trained.peak_mb, "code": code_mark()}
+        write_json(mark, told)
+    run = Run.open(request.run)
     rows, paths = len(table.dataset.train), [folder / f"set-{k}.parquet" for k in range(settings.sets)]
     spent = [
         measured("sample", str(run.path), "-n", str(rows), "--out", str(path), "--seed", str(seed + 1000 * k))
@@ -120,10 +132,19 @@ def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
         trained.seconds,
         sum(one.seconds for one in spent),
         max(one.peak_mb for one in [trained, *spent]),
-        versions(),
+        {**versions(), "difflm's code of the training": read_json(mark)["code"]},
         notes,
         run.path,
     )
+
+
+def _trained(mark: Path, key: dict[str, Any]) -> Measured | None:
+    """What a training with these settings took that an earlier benchmark finished, None where there is none."""
+    try:
+        told = read_json(mark) if mark.exists() else {}
+    except DiffLMError:
+        return None
+    return Measured(told["seconds"], told["peak_mb"]) if told.get("key") == key else None
 
 
 def _remove(path: Path) -> None:

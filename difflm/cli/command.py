@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import difflm
-from difflm.cli import benchmark, evaluate, fit, fit_options, latents, manage, sample
+from difflm.cli import benchmark, continued, evaluate, fit, fit_options, latents, manage, pretrain, sample
 from difflm.cli.parser import Parser
 from difflm.disk import explained
 from difflm.errors import DiffLMError, RunError
@@ -44,6 +44,11 @@ def build() -> Parser:
     latents.add_decode(command("decode", latents.decode, "rows of latents"))
     latents.add_interpolate(command("interpolate", latents.interpolate, "rows between two rows"))
     latents.add_project(command("project", latents.project, "two-dimensional map of a run's latents"))
+    pretrain.add_options(command("pretrain", pretrain.pretrain, "make a base language model"))
+    downstream = command(
+        "continue-pretrain", continued.continue_pretrain, "continue a language model on documents"
+    )
+    continued.add_options(downstream)
     manage.add_runs(command("runs", manage.runs, "list the runs and what they are doing"))
     manage.add_export(command("export", manage.export, "copy a trained model without its training rows"))
     return parser

@@ -119,7 +119,7 @@ class Dataset:
         card["rows"] = {part: len(getattr(self, part)) for part in PARTS}
         write_json(folder / "card.json", card)
         if self.left_out:
-            write_json(folder / "left_out.json", self.left_out)
+            write_json(folder / "left_out.json", {"left_out": self.left_out})
         write_atomic(folder / "schema.json", self.schema.model_dump_json(indent=1).encode())
 
     @classmethod
@@ -142,7 +142,7 @@ class Dataset:
                 source=card["source"],
                 licence=card["licence"],
                 drawn=card.get("drawn", ""),
-                left_out=read_json(listed) if listed.exists() else [],
+                left_out=read_json(listed)["left_out"] if listed.exists() else [],
             )
         except (OSError, ValueError, KeyError) as error:
             raise RunError(

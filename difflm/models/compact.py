@@ -17,6 +17,7 @@ from torch import nn
 
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
+from difflm.latent.draws import even_choice
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.tokens import OrderedRows, TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
@@ -159,12 +160,10 @@ class CompactDecoder(Decoder):
 
 
 def choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
-    """One token (B,) from logits (B, V): the likeliest at temperature 0, else drawn by exponential races."""
+    """One token (B,) from logits (B, V): the likeliest at temperature 0, else drawn, evenly over the rows."""
     if temperature == 0:
         return logits.argmax(dim=-1)
-    weights = torch.softmax(logits / temperature, dim=-1)
-    race = torch.empty_like(weights).exponential_(generator=generator)
-    return (weights / race.clamp_min(1e-20)).argmax(dim=-1)
+    return even_choice(torch.softmax(logits / temperature, dim=-1), generator)
 
 
 class Writer:

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from difflm.errors import ConfigError, RunError
 from difflm.sections import BUNDLED
 
+NAMES = tuple(BUNDLED + size for size in ("tiny", "small"))
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
@@ -32,6 +33,12 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerFast:
 
 
 def _load(auto: Any, path: str, **settings: Any) -> Any:
+    if path in NAMES and not (CHECKPOINTS / path).is_dir() and not Path(path).exists():
+        raise RunError(
+            f"the language model checkpoints/{path} of the project",
+            "none",
+            f"make it with `difflm pretrain --out checkpoints/{path}`, or name another with --decoder",
+        )
     bundled = path.startswith(BUNDLED) and (CHECKPOINTS / path).is_dir()
     local = bundled or Path(path).expanduser().exists()
     place = str(CHECKPOINTS / path if bundled else Path(path).expanduser()) if local else path

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from difflm.diffusion.denoiser import Denoiser
 from difflm.diffusion.precond import Precond
 from difflm.diffusion.sampler import heun, karras_sigmas
+from difflm.latent.draws import even_normal
 from difflm.latent.normaliser import Normaliser
 from difflm.precision import mixed
 from difflm.priors.base import Prior
@@ -31,7 +32,7 @@ class DiffusionPrior(Prior):
         """Diffusion ends at sigma = `noise`: the last stretch, which only removes it, is left out."""
         device = next(self.denoise.parameters()).device
         sigmas = karras_sigmas(self.steps, high=self.config.sigma_max, end=noise)
-        start = torch.randn(n, self.normaliser.mean.shape[0], generator=generator)
+        start = even_normal(n, self.normaliser.mean.shape[0], generator)
         # Standardised latents with noise of the first sigma have this scale.
         start = start * torch.sqrt(1 + sigmas[0] ** 2)
         with mixed(device):

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from safetensors.torch import load_file, save_file
 
+from difflm.latent.draws import even_normal
 from difflm.priors.base import Prior
 
 
@@ -28,7 +29,7 @@ class GaussianPrior(Prior):
         return cls(latents.mean(dim=0), torch.linalg.cholesky(covariance))
 
     def sample(self, n: int, generator: torch.Generator, noise: float = 0.0) -> torch.Tensor:
-        z = self.mean + torch.randn(n, len(self.mean), generator=generator) @ self.factor.T
+        z = self.mean + even_normal(n, len(self.mean), generator) @ self.factor.T
         scale = self.factor.square().sum(dim=1).sqrt()
         return z + noise * scale * torch.randn(n, len(self.mean), generator=generator)
 

@@ -1,0 +1,1 @@
+"""The base language models in checkpoints/: their corpus, tokenizer and training, all from what is at hand."""
