@@ -51,7 +51,7 @@ def test_the_command_prints_the_table(path: str, tmp_path: Path, capsys: pytest.
         files[name] = tmp_path / f"{name}.txt"
         files[name].write_text("\n".join(text.replace("\n", " ") for text in texts))
     options = [part for name, file in files.items() for part in (f"--{name}", str(file))]
-    common = ["--steps", "2", "--seeds", "0", "--json", str(tmp_path / "out.json")]
+    common = ["--format", "text", "--steps", "2", "--seeds", "0", "--json", str(tmp_path / "out.json")]
     assert execute(["continue-pretrain", path, *options, *common]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["read", *CONDITIONS]
     assert (tmp_path / "out.json").exists()

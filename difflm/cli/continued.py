@@ -18,6 +18,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--real", required=True, metavar="DATA", help="real documents, or a run with its own split")
     add("--synthetic", metavar="FILE", help="documents of difflm sample (a run makes its own)")
     add("--holdout", metavar="DATA", help="real documents that no model has read (a run has its own)")
+    add(
+        "--format", default="auto", choices=["auto", "tool", "code", "text"], help="kind of document in files"
+    )
     add("--seeds", default="0,1,2", metavar="N,N", help="each condition is trained once with each")
     add("--steps", type=int, default=200, metavar="N")
     add("--batch-size", type=int, default=16, metavar="N")
@@ -70,17 +73,20 @@ def _documents(options: argparse.Namespace) -> tuple[list[str], list[str], list[
                 raise ConfigError(
                     f"--{name} beside --real FILE", "nothing", "name it, or give a run as --real"
                 )
-        frames = [read_documents(place) for place in (options.real, options.synthetic, options.holdout)]
+        frames = [
+            read_documents(place, options.format)
+            for place in (options.real, options.synthetic, options.holdout)
+        ]
     else:
         data = Dataset.read(run.path / "data")
         if data.schema.record == "table":
             raise ConfigError("a run of code, tools or text", f"{run.name}, which learned a table")
         made = (
-            read_documents(options.synthetic)
+            read_documents(options.synthetic, data.schema.record)
             if options.synthetic
             else load_model(str(run.path)).sample(len(data.train))
         )
-        held = read_documents(options.holdout) if options.holdout else data.test
+        held = read_documents(options.holdout, data.schema.record) if options.holdout else data.test
         frames = [data.train, made, held]
     real, synthetic, holdout = ([str(text) for text in frame.iloc[:, 0].dropna()] for frame in frames)
     return real, synthetic, holdout
