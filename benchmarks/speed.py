@@ -21,11 +21,11 @@ import torch
 from difflm.artifact import Artifact
 from difflm.config import Config
 from difflm.data import load
-from difflm.provenance import machine, versions
 from difflm.formats.codec import FittedCodec
 from difflm.models.build import build_model
 from difflm.pipeline import DiffLM
 from difflm.precision import native_bfloat16
+from difflm.provenance import machine, versions
 from difflm.training.fit import Trained, mean_tokens, prepare, train_all
 from difflm.training.host import Host
 from difflm.training.plan import Size, denoiser_weights, row_operations

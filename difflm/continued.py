@@ -76,14 +76,7 @@ def continue_pretraining(
             lm = load_model(AutoModelForCausalLM, path).to(accelerator.device)
             before = held_out_loss(lm, held)
             if lines:
-                _train(
-                    lm,
-                    lines,
-                    settings,
-                    seed,
-                    accelerator,
-                    lambda row, c=condition: tell({"condition": c, **row}),
-                )
+                _train(lm, lines, settings, condition, seed, accelerator, tell)
             made.append(
                 Continued(condition, seed, before, held_out_loss(lm, held) if lines else before, len(lines))
             )
@@ -153,6 +146,7 @@ def _train(
     lm: PreTrainedModel,
     lines: Sequence[Line],
     settings: Settings,
+    condition: str,
     seed: int,
     accelerator: Accelerator,
     tell: Tell,
@@ -176,5 +170,13 @@ def _train(
         optimizer.step()
         optimizer.zero_grad()
         if (step + 1) % 20 == 0 or step + 1 == settings.steps:
-            tell({"seed": seed, "step": step + 1, "of": settings.steps, "loss": loss.item()})
+            tell(
+                {
+                    "condition": condition,
+                    "seed": seed,
+                    "step": step + 1,
+                    "of": settings.steps,
+                    "loss": loss.item(),
+                }
+            )
     lm.eval()

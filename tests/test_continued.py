@@ -47,11 +47,12 @@ def test_characters_are_those_of_the_tokens_that_are_read(path: str) -> None:
 
 def test_the_command_prints_the_table(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {}
-    for name, texts in (("real", REAL), ("synthetic", OTHER), ("holdout", HELD)):
-        files[name] = tmp_path / f"{name}.txt"
-        files[name].write_text("\n".join(text.replace("\n", " ") for text in texts))
+    other = [f'{{"size": {{"x": {i}}}}}' for i in range(12)]
+    for name, texts in (("real", REAL), ("synthetic", other), ("holdout", HELD)):
+        files[name] = tmp_path / f"{name}.jsonl"
+        files[name].write_text("\n".join(texts))
     options = [part for name, file in files.items() for part in (f"--{name}", str(file))]
-    common = ["--format", "text", "--steps", "2", "--seeds", "0", "--json", str(tmp_path / "out.json")]
+    common = ["--format", "tool", "--steps", "2", "--seeds", "0", "--json", str(tmp_path / "out.json")]
     assert execute(["continue-pretrain", path, *options, *common]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["read", *CONDITIONS]
     assert (tmp_path / "out.json").exists()

@@ -62,6 +62,8 @@ def load(
     """
     if isinstance(source, str) and source in BUILTIN and validation is None:
         return load_builtin(source, target=target, kinds=kinds, seed=seed, fits=fits)
+    for one in (source, validation):
+        _check_name(one)
     kind = record_of(source, record, column)
     if kind != "table":
         given = {"train": source} | ({} if validation is None else {"validation": validation})
@@ -83,12 +85,12 @@ def _frame(source: Source, draw: Draw) -> pd.DataFrame:
     if isinstance(source, str) and source in BUILTIN:
         frames = BUILTIN[source].frames()
         return pd.concat(list(frames.values()), ignore_index=True)
-    try:
-        return read_table(source, draw)
-    except DataError as error:
-        near = difflib.get_close_matches(str(source), BUILTIN, n=2)
-        if near and not Path(source).exists():
-            raise DataError(
-                "a file or a built-in table", repr(str(source)), f"did you mean {' or '.join(near)}?"
-            ) from error
-        raise
+    return read_table(source, draw)
+
+
+def _check_name(source: Source | None) -> None:
+    """DataError with the nearest names for what is neither a file nor built in, where there are such."""
+    if source is None or isinstance(source, pd.DataFrame) or source in BUILTIN or Path(source).exists():
+        return
+    if near := difflib.get_close_matches(str(source), BUILTIN, n=2):
+        raise DataError("a file or a built-in set", repr(str(source)), f"did you mean {' or '.join(near)}?")

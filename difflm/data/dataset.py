@@ -94,7 +94,7 @@ class Dataset:
         if record != "table":
             schema = with_documents(schema, canonical["train"])
         mark = fingerprint(canonical, schema)
-        typed = {part: schema.restore(canonical.pop(part)) for part in PARTS}
+        typed: dict[str, Any] = {part: schema.restore(canonical.pop(part)) for part in PARTS}
         notes = list(dict.fromkeys([*([drawn] if drawn else []), *notes, *schema.notes]))
         return cls(
             name,

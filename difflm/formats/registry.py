@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ def with_documents(schema: Schema, train: pd.DataFrame) -> Schema:
     """`schema` of documents with what their format has to know of canonical training rows: the length of the longest,
     and the JSON Schema of tools."""
     documents = train[schema.record]
-    learned = {"longest": int(documents.str.len().max())}
+    learned: dict[str, Any] = {"longest": int(documents.str.len().max())}
     if schema.record == "tool":
         learned["json_schema"] = infer_json_schema(json.loads(text) for text in documents)
     return schema.model_copy(update=learned)

@@ -98,8 +98,9 @@ class CausalLMDecoder(Decoder):
 
     def token_rows(self) -> torch.Tensor:
         """Input embeddings (V, D) of its tokens."""
-        table: torch.Tensor = self.lm.get_input_embeddings().weight
-        return table
+        table: Any = self.lm.get_input_embeddings().weight
+        rows: torch.Tensor = table
+        return rows
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> CausalLMDecoder:
         if "own" not in self._modules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from difflm.data import Wanted
 from difflm.formats.json_schema import describe
 from pages.shared.column_editor import Choice
 from pages.shared.datasets import Table, prepare
@@ -12,7 +13,13 @@ from pages.shared.documents import show_documents
 from pages.shared.states import figures, shown
 from pages.shared.words import FINGERPRINT, SPLIT
 
-KINDS = {"auto": "as found", "table": "table", "tool": "JSON documents", "code": "Python", "text": "text"}
+KINDS: dict[Wanted, str] = {
+    "auto": "as found",
+    "table": "table",
+    "tool": "JSON documents",
+    "code": "Python",
+    "text": "text",
+}
 """Kinds of record, as they are called on the page."""
 
 
