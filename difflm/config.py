@@ -62,19 +62,18 @@ class Config(Section):
 
     def for_record(self, record: str) -> Config:
         """This config, with what the compact models cannot do for documents ("tool", "code", "text") in the hands of
-        the bundled language model, and, unless another than the default is set, a latent as large as documents need and
-        fewer attempts for each."""
-        values = self.model_dump()
+        the bundled language model, and DOCUMENTS in place of every default of a table that was left as it is."""
         if record == "table":
             return self
+        values, table = self.model_dump(), Config().model_dump()
+        for key, value in DOCUMENTS.items():
+            section, name = key.split(".")
+            if values[section][name] == table[section][name]:
+                values[section][name] = value
         if self.decoder.kind == "compact":
             values["decoder"] |= {"kind": "causal_lm", "path": "base-tiny"}
         if self.encoder.kind == "compact":
             values["encoder"] |= {"kind": "tokens"}
-        if self.sample.max_attempts == SampleConfig().max_attempts:
-            values["sample"] |= {"max_attempts": 8.0}
-        if self.latent == LatentConfig():
-            values["latent"] |= {"slots": 8, "slot_dim": 8}
         return Config.load(values)
 
     @classmethod
@@ -118,6 +117,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "vae.noise_share": 0.0,
     },
 }
+
+
+DOCUMENTS: dict[str, Any] = {
+    "latent.slots": 8,
+    "latent.slot_dim": 8,
+    "beta.floor": 24.0,
+    "vae.batch_size": 32,
+    "vae.lr": 1e-3,
+    "sample.max_attempts": 8.0,
+}
+"""Settings of documents: some hundred tokens each instead of twenty, written by a language model that knows much."""
 
 
 class Setting(NamedTuple):

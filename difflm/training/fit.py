@@ -33,7 +33,7 @@ from difflm.schema import Kind, Schema
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.loop import seeded
-from difflm.training.plan import Size, make_plans, with_leftover
+from difflm.training.plan import EVALUATION_DOCUMENTS, EVALUATION_ROWS, Size, make_plans, with_leftover
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
@@ -46,7 +46,8 @@ LATENT_TOKENS = 4_000_000
 LEAST_LATENTS = 10_000
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
-LOOKED_AT = 512
+LOOKED_AT, LOOKED_DOCUMENTS = 512, 32
+"""Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""
 SHOWN = 6
 
 
@@ -83,7 +84,8 @@ def train_all(
     held = prepare(model, validation.iloc[: min(HELD_OUT, int(HELD_TOKENS / tokens) + 1)])
     encoded = some_rows(len(train), max(LEAST_LATENTS, int(LATENT_TOKENS / tokens)), config.seed)
     fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
-    size = Size(len(train), tokens, model.decoder.weights)
+    looked = EVALUATION_ROWS if config.decoder.kind == "compact" else EVALUATION_DOCUMENTS
+    size = Size(len(train), tokens, model.decoder.weights, looked)
     plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed)
     stage = "lm"
     try:
@@ -122,11 +124,12 @@ def make_look(
 ) -> Callable[[], dict[str, Any]]:
     """Accuracy of greedily reconstructed held-out cells, from both levels of the latent and from the core alone,
     and a few rows written from N(0, I) for whoever watches."""
-    some = {k: v[:LOOKED_AT] for k, v in batch.items()}
+    looked = LOOKED_AT if isinstance(model.decoder, CompactDecoder) else LOOKED_DOCUMENTS
+    some = {k: v[:looked] for k, v in batch.items()}
 
     def accuracy(details: bool) -> float | None:
         rows, index = rebuild(model, some, details)
-        shares = exact_cells(schema, held.iloc[:LOOKED_AT].iloc[index.numpy()], rows)
+        shares = exact_cells(schema, held.iloc[:looked].iloc[index.numpy()], rows)
         return sum(shares.values()) / len(shares) if shares else None
 
     def look() -> dict[str, Any]:

@@ -17,11 +17,13 @@ REFERENCE_RATE = 1.85e11
 (benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
 STEP_SECONDS = 0.03
 PRIOR_STEP_SECONDS = 0.009
+"""Time of a step that does not grow with the batch (optimisers, Python)."""
 LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
-EVALUATION_ROWS = 8_000
-"""Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice."""
-"""Time of a step that does not grow with the batch (optimisers, Python)."""
+FOREIGN_RATE = 1.3e11
+"""The same for a decoder of transformers beside an encoder of ours."""
+EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
+"""Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
 OVERHEAD_SECONDS = 30.0
 OVERHEAD_SHARE = 0.02
 """What is left of the time limit for starting, reading, encoding, the latent use and the first samples; half of a
@@ -38,6 +40,8 @@ class Size:
     tokens: float
     weights: int | None = None
     """Weights that work on each token, for a decoder that is no compact one."""
+    looked: int = EVALUATION_ROWS
+    """Rows whose forward pass takes as long as one evaluation."""
 
 
 def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan]:
@@ -62,7 +66,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         seconds = budget * shares[stage]
         cost = row_operations(config, size, stage) * (length if stage == "lm" else 1.0)
         evaluations = config.vae.evaluations if stage == "vae" else 4
-        looking = evaluations * EVALUATION_ROWS * cost / 3 / REFERENCE_RATE
+        looking = evaluations * size.looked * cost / 3 / REFERENCE_RATE
         spent = max(seconds * speed - looking, 0.5 * seconds * speed)
         steps = spent / max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
@@ -112,7 +116,8 @@ def row_operations(config: Config, size: Size, stage: str) -> float:
     weights = size.weights or 12 * config.decoder.width**2 * config.decoder.layers
     decoder = weights * (size.tokens + config.injection.tokens)
     encoder = 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
-    return 6.0 * (decoder + (encoder if stage == "vae" else 0))
+    slower = REFERENCE_RATE / FOREIGN_RATE if size.weights else 1.0
+    return 6.0 * slower * (decoder + (encoder if stage == "vae" else 0))
 
 
 def denoiser_weights(config: Config) -> int:
