@@ -189,7 +189,7 @@ def builtin_title(name: str) -> str:
 def built_in_choice() -> Data | None:
     """Pick a built-in table without leaving the page."""
     name = st.selectbox(
-        "Built-in table",
+        "Built-in data",
         list(BUILTIN),
         index=None,
         format_func=builtin_title,
@@ -202,7 +202,7 @@ def built_in_choice() -> Data | None:
     with st.spinner("Loading the table …"):
         table = from_builtin(name)
     known = BUILTIN[name]
-    return Data(name, name, known.target, len(table.frame), list(table.frame.columns), {})
+    return Data(name, name, known.target, len(table.frame), list(table.frame.columns), {}, known.record)
 
 
 def new_run_path(name: str, *, exact: bool = False) -> Path:
