@@ -27,6 +27,7 @@ PAGES = {
     "Use the rows": [
         st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
         st.Page("pages/compare.py", title="Compare", icon=":material/balance:", url_path="compare"),
+        st.Page("pages/share.py", title="Share", icon=":material/share:", url_path="share"),
     ],
 }
 

@@ -14,7 +14,7 @@ from tests.fakes import fake_pipeline, fake_report, fake_run, table
 
 ROOT = Path(__file__).resolve().parents[1]
 Open = Callable[..., AppTest]
-PAGES = ("home", "data", "train", "runs", "latent_map", "interpolate", "generate", "compare")
+PAGES = ("home", "data", "train", "runs", "latent_map", "interpolate", "generate", "compare", "share")
 
 
 @pytest.fixture

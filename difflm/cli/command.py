@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import difflm
-from difflm.cli import benchmark, continued, evaluate, fit, fit_options, latents, manage, pretrain, sample
+from difflm.cli import (
+    benchmark,
+    continued,
+    evaluate,
+    fit,
+    fit_options,
+    latents,
+    manage,
+    pretrain,
+    sample,
+    share,
+)
 from difflm.cli.parser import Parser
 from difflm.disk import explained
 from difflm.errors import DiffLMError, RunError
@@ -49,6 +60,7 @@ def build() -> Parser:
         "continue-pretrain", continued.continue_pretrain, "continue a language model on documents"
     )
     continued.add_options(downstream)
+    share.add_options(command("share", share.share, "a page of a run that opens without a server"))
     manage.add_runs(command("runs", manage.runs, "list the runs and what they are doing"))
     manage.add_export(command("export", manage.export, "copy a trained model without its training rows"))
     return parser
