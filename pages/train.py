@@ -9,7 +9,7 @@ from difflm.config import PRESETS, Config
 from difflm.estimates import estimate
 from difflm.runs import ACTIVE
 from pages.shared.datasets import built_in_choice, command_line, current, new_run_path
-from pages.shared.document_data import KINDS
+from pages.shared.document_data import MANY
 from pages.shared.live import watch
 from pages.shared.picker import all_runs, is_demo, label
 from pages.shared.session import choose_run, guard
@@ -68,7 +68,7 @@ else:
         st.markdown(
             f"Table: **{data.name}**, {data.rows:,} rows, {len(data.columns)} columns{target}"
             if data.record == "table"
-            else f"Documents: **{data.name}**, {data.rows:,} of them, {KINDS[data.record]}",
+            else f"Documents: **{data.name}**, {data.rows:,} {MANY[data.record]}",
             width="content",
         )
         st.page_link("pages/data.py", label="Change", icon=":material/edit:")

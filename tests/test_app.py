@@ -131,12 +131,12 @@ def test_documents_are_understood_and_put_to_use(open_page: Open, root: Path) ->
     lines = [*map(json.dumps, tools), json.dumps(tools[0]), '{"name": broken']
     at.file_uploader[0].upload("tools.jsonl", "\n".join(lines).encode(), "application/jsonl").run()
     assert not at.exception and not at.error
-    assert "tools: 30 documents, JSON documents" in words(at)
+    assert "tools: 30 JSON documents" in words(at)
     assert at.json and "get_0" in at.json[0].value
     assert any("parameters" in str(frame.value) for frame in at.dataframe)
-    assert [e.label for e in at.expander] == ["2 records are left out"]
+    assert [e.label for e in at.expander] == ["What is left out (2)"]
     press(at, "Use these documents")
-    assert "Documents: **tools**, 30 of them" in words(at)
+    assert "Documents: **tools**, 30 JSON documents" in words(at)
     assert any("--format tool" in block.value for block in at.code)
 
 

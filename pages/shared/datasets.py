@@ -51,7 +51,7 @@ class Data:
 
     def arguments(self, run: Path, preset: str, changes: dict[str, Any]) -> list[str]:
         """What stands after `difflm` to train on this table."""
-        parts = ["fit", self.source, "--run", _short(run), "--preset", preset]
+        parts = ["fit", self.source, "--run", short(run), "--preset", preset]
         if self.record != "table":
             parts += ["--format", self.record]
         if self.target:
@@ -225,7 +225,7 @@ def command_line(arguments: list[str]) -> str:
     return "python -m difflm " + " ".join(shlex.quote(part) for part in arguments)
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """Relative to here where that is shorter."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

@@ -21,18 +21,19 @@ KINDS: dict[Wanted, str] = {
     "text": "text",
 }
 """Kinds of record, as they are called on the page."""
+MANY = {"tool": "JSON documents", "code": "pieces of Python", "text": "texts"}
 
 
 def documents_page(table: Table) -> None:
     """Everything below the choice of the file, up to the button that puts the documents into use."""
     record = table.record
-    st.subheader(f"{table.name}: {len(table.frame):,} documents, {KINDS[record]}", anchor=False)
+    st.subheader(f"{table.name}: {len(table.frame):,} {MANY[record]}", anchor=False)
     if table.about or table.reason:
         st.caption(table.about or f"Taken for {KINDS[record]}: {table.reason}.")
     for note in table.notes:
         st.info(note, icon=":material/info:")
     if table.left_out:
-        with st.expander(f"{len(table.left_out):,} records are left out", icon=":material/block:"):
+        with st.expander(f"What is left out ({len(table.left_out):,})", icon=":material/block:"):
             st.dataframe(pd.DataFrame(table.left_out), hide_index=True, alt="Records left out, with reasons")
     show_documents(table.frame, f"document-{table.digest}")
     choice = Choice([record], {}, [])
