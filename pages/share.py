@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from difflm.map_data import latest_sample
-from pages.shared.datasets import command_line, short
+from pages.shared.datasets import command_line
 from pages.shared.models import model, warm_up
 from pages.shared.picker import pick_run
 from pages.shared.session import guard
