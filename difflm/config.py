@@ -125,6 +125,7 @@ DOCUMENTS: dict[str, Any] = {
     "beta.floor": 24.0,
     "vae.batch_size": 32,
     "vae.lr": 1e-3,
+    "vae.evaluations": 3,
     "sample.max_attempts": 8.0,
 }
 """Settings of documents: some hundred tokens each instead of twenty, written by a language model that knows much."""

@@ -22,7 +22,7 @@ LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
 FOREIGN_RATE = 1.3e11
 """The same for a decoder of transformers beside an encoder of ours."""
-EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
+EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 3_000
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
 OVERHEAD_SECONDS = 30.0
 OVERHEAD_SHARE = 0.02

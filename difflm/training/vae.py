@@ -28,7 +28,7 @@ from difflm.training.loop import Loop, Plan, seeded
 NULL_SHARE = 0.1
 COLLAPSE_NATS = 0.5
 WORD_DROPOUT = 0.1
-PARTS = 8
+PARTS = 4
 """Parts of like length that a batch of texts is cut into."""
 
 
