@@ -11,8 +11,9 @@ from pages.shared.datasets import builtin_title, current, from_builtin, from_upl
 from pages.shared.document_data import KINDS, documents_page
 from pages.shared.record_text import show_text
 from pages.shared.session import guard
-from pages.shared.states import empty, figures, heading, next_steps, shown
-from pages.shared.words import FINGERPRINT, SPLIT, TARGET
+from pages.shared.split import show_split
+from pages.shared.states import empty, heading, next_steps, shown
+from pages.shared.words import TARGET
 
 guard("data")
 heading(
@@ -102,13 +103,7 @@ st.subheader("What the model reads", anchor=False, help=read)
 with shown():
     show_text(dataset.schema, dataset.train)
 
-st.subheader("Split", anchor=False, help=SPLIT)
-figures(
-    ("To learn from", f"{len(dataset.train):,} rows", "Training rows"),
-    ("To know when to stop", f"{len(dataset.validation):,} rows", "Validation rows"),
-    ("For the final scores", f"{len(dataset.test):,} rows", "Test rows, never shown to the model"),
-    ("Fingerprint", dataset.fingerprint[:8], FINGERPRINT),
-)
+show_split(dataset, "rows")
 
 if st.button("Use this table", type="primary", icon=":material/check:"):
     with shown():

@@ -10,7 +10,7 @@ import pandas as pd
 
 from difflm.data.builtin import BUILTIN, Builtin, load_builtin
 from difflm.data.dataset import MIN_ROWS, Dataset, fingerprint
-from difflm.data.document_sets import Fits, Wanted, document_set, record_of
+from difflm.data.document_sets import Fits, Wanted, document_set
 from difflm.data.documents import Found, Upload, detect_record, read_documents
 from difflm.data.readers import read_table, table_from_bytes
 from difflm.data.sampled import Draw, drawn_rows
@@ -64,10 +64,12 @@ def load(
         return load_builtin(source, target=target, kinds=kinds, seed=seed, fits=fits)
     for one in (source, validation):
         _check_name(one)
-    kind = record_of(source, record, column)
-    if kind != "table":
-        given = {"train": source} | ({} if validation is None else {"validation": validation})
-        read = {part: read_documents(one, kind, column) for part, one in given.items()}
+    wanted = detect_record(source).record if record == "auto" and column is None else record
+    if wanted != "table":
+        read = {"train": read_documents(source, wanted, column)}
+        kind = read["train"].attrs["record"]
+        if validation is not None:
+            read["validation"] = read_documents(validation, kind, column)
         origin = "a data frame" if isinstance(source, pd.DataFrame) else Path(source).name
         return document_set(Path(origin).stem, read, kind, fits, seed=seed, source=origin)
     draw = Draw(seed, max_rows)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from difflm.data.dataset import Dataset
-from difflm.data.documents import detect_record, read_documents
 from difflm.errors import DataError
 from difflm.schema import Record
 
@@ -18,16 +16,6 @@ Fits = Callable[[list[str]], list[str | None]]
 """For each document why the model cannot read it, None where it can."""
 NAMED = 5
 """Records left out that are named in a note; all of them stand in the run's data/left_out.json."""
-
-
-def record_of(source: str | Path | pd.DataFrame, record: Wanted, column: str | None) -> Record:
-    """What a record of `source` is: as asked for, else what is found. A named `column` is never a table."""
-    if record != "auto":
-        return record
-    if column is None:
-        return detect_record(source).record
-    found: Record = read_documents(source, column=column).attrs["record"]
-    return found
 
 
 def document_set(

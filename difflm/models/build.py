@@ -9,9 +9,10 @@ from difflm.errors import ConfigError
 from difflm.formats.codec import FittedCodec
 from difflm.models.compact import CompactDecoder
 from difflm.models.compact_encoder import CompactEncoder
-from difflm.models.decoder import Decoder, Encoder, TokenEncoder
+from difflm.models.decoder import Decoder, Encoder
 from difflm.models.details import Details
 from difflm.models.injectors import make_injector
+from difflm.models.token_encoder import TokenEncoder
 from difflm.models.vae import LatentLM
 
 

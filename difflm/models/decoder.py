@@ -38,30 +38,6 @@ class Encoder(nn.Module, ABC):
         """mu, logvar (B, Z) in float32."""
 
 
-class Reading(NamedTuple):
-    """What an encoder over the decoder's own tokens knows of B rows: mu, logvar (B, Z) in float32, the states
-    (B, T, W) at the tokens, and which positions (B, T) hold one."""
-
-    mu: torch.Tensor
-    logvar: torch.Tensor
-    states: torch.Tensor
-    there: torch.Tensor
-
-
-class TokenEncoder(Encoder):
-    """An encoder that reads the decoder's tokens position by position, as the second level of the latent needs."""
-
-    state_width: int
-
-    @abstractmethod
-    def read_row(self, batch: Batch) -> Reading:
-        """Posterior and states of a batch."""
-
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """mu, logvar (B, Z) in float32."""
-        return self.read_row(batch)[:2]
-
-
 class Given(NamedTuple):
     """Details that a decoder is told: inputs (B, T, D) to add at each position, and tail digits (B, H)."""
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from difflm.models.causal_lm import CausalLMDecoder
-from difflm.models.decoder import Batch, Reading, TokenEncoder
-from difflm.models.transformer import Block, scale_residuals
+from difflm.models.decoder import Batch
+from difflm.models.token_encoder import Reading, TokenEncoder
 
 PLACES = 1024
 """Positions with an embedding of their own; later ones share the last."""
@@ -25,7 +24,6 @@ class DocumentEncoder(TokenEncoder):
         self, decoder: CausalLMDecoder, width: int, layers: int, heads: int, slots: int, slot_dim: int
     ) -> None:
         super().__init__()
-        self.state_width = width
         # In a tuple it is no submodule: its weights are the decoder's.
         self._decoder = (decoder,)
         known = decoder.token_rows().detach().float()
@@ -33,13 +31,7 @@ class DocumentEncoder(TokenEncoder):
         self.enter = nn.Linear(known.shape[1], width, bias=False)
         nn.init.orthogonal_(self.enter.weight)
         self.place = nn.Parameter(torch.randn(PLACES, width) * 0.05)
-        self.queries = nn.Parameter(torch.randn(slots, width) * 0.3)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
-        self.read = nn.Linear(width, 2 * slot_dim)
-        scale_residuals(self.blocks)
-        nn.init.normal_(self.read.weight, std=0.02)
-        nn.init.constant_(self.read.bias[slot_dim:], -2.0)
+        self.add_blocks(width, layers, heads, slots, slot_dim)
 
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """The decoder's own text_ids and text_mask."""
@@ -49,12 +41,5 @@ class DocumentEncoder(TokenEncoder):
         """Posterior and states; T is that of the longest record of the batch."""
         longest = int(batch["text_mask"].sum(dim=1).max())
         ids, there = batch["text_ids"][:, :longest].long(), batch["text_mask"][:, :longest]
-        n = len(self.queries)
         places = torch.arange(longest, device=ids.device).clamp(max=PLACES - 1)
-        x = self.enter(self.token(ids)) + self.place[places]
-        x = torch.cat([self.queries.expand(len(ids), -1, -1), x], dim=1)
-        mask = None if bool(there.all()) else F.pad(there, (n, 0), value=True)[:, None, None, :]
-        for block in self.blocks:
-            x = block(x, causal=False, mask=mask)
-        mu, logvar = self.read(self.norm(x[:, :n])).float().chunk(2, dim=-1)
-        return Reading(mu.flatten(1), logvar.flatten(1).clamp(-12, 4), x[:, n:], there)
+        return self.read_embedded(self.enter(self.token(ids)) + self.place[places], there)

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from difflm.latent.posterior import kl_per_dimension, reparameterise
-from difflm.models.decoder import Batch, Decoder, Encoder, TokenEncoder
+from difflm.models.decoder import Batch, Decoder, Encoder
 from difflm.models.details import DetailLatent, Details
 from difflm.models.injectors import Injector
+from difflm.models.token_encoder import TokenEncoder
 
 
 class Output(NamedTuple):

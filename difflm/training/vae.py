@@ -18,6 +18,7 @@ from difflm.config import Config
 from difflm.latent.beta import make_schedule
 from difflm.latent.posterior import active_dimensions
 from difflm.models.compact import CompactDecoder
+from difflm.models.compact_encoder import CompactEncoder
 from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM, Output
 from difflm.precision import mixed
@@ -59,7 +60,10 @@ def train_vae(
         hidden_share = WORD_DROPOUT if config.decoder.kind == "compact" else 0.0
     floor = min(config.beta.floor, nats_per_row / 3)
     jitter = None
-    if settings.jitter and isinstance(model.decoder, CompactDecoder) and "text_ids" not in train:
+    # Whoever reads text would be told another number than the decoder has to write.
+    shared = isinstance(model.decoder, CompactDecoder) and isinstance(model.encoder, CompactEncoder)
+    if settings.jitter and shared:
+        assert isinstance(model.decoder, CompactDecoder)
         jitter = Jitter(model.decoder.codec, train["ids"], settings.jitter)
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:

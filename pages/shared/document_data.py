@@ -10,8 +10,8 @@ from difflm.formats.json_schema import describe
 from pages.shared.column_editor import Choice
 from pages.shared.datasets import Table, prepare
 from pages.shared.documents import show_documents
-from pages.shared.states import figures, shown
-from pages.shared.words import FINGERPRINT, SPLIT
+from pages.shared.split import show_split
+from pages.shared.states import shown
 
 KINDS: dict[Wanted, str] = {
     "auto": "as found",
@@ -44,13 +44,7 @@ def documents_page(table: Table) -> None:
             parts = describe(dataset.schema.json_schema)
             fields = pd.DataFrame(parts, columns=["field", "what it holds", "may be absent"])
             st.dataframe(fields, hide_index=True, height=260, alt="Fields of the documents")
-        st.subheader("Split", anchor=False, help=SPLIT)
-        figures(
-            ("To learn from", f"{len(dataset.train):,}", "Training documents"),
-            ("To know when to stop", f"{len(dataset.validation):,}", "Validation documents"),
-            ("For the final scores", f"{len(dataset.test):,}", "Test documents, never shown to the model"),
-            ("Fingerprint", dataset.fingerprint[:8], FINGERPRINT),
-        )
+        show_split(dataset, "documents")
         if st.button("Use these documents", type="primary", icon=":material/check:"):
             st.session_state["data"] = table.keep(choice, None, dataset.fingerprint)
             st.switch_page("pages/train.py")
