@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.public import clean_up
 from pages.shared.session import ROOT, take_wanted
 
 st.set_page_config(page_title="difflm", page_icon=":material/grain:", layout="wide")
@@ -32,6 +33,8 @@ PAGES = {
 }
 
 page = st.navigation(PAGES)
+if "visitor" not in st.session_state:
+    clean_up()
 wanted = take_wanted()
 if wanted is not None:
     st.switch_page(f"pages/{wanted[0]}.py", query_params=wanted[1])

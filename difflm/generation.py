@@ -26,7 +26,7 @@ FIRST_BATCH = 64
 CACHE_BYTES = 512 * 2**20
 PART = 512
 """Rows that one thread decodes on a CPU: their KV cache stays close to its core. Always the same, so that the rows
-of a seed do not depend on the number of threads."""
+of a seed do not depend on the number of threads; a decoder may say another number (`Decoder.part_rows`)."""
 
 Keep = Callable[[pd.DataFrame], pd.Series]
 OnProgress = Callable[[int, int], None]
@@ -72,7 +72,7 @@ def decode_latents(
     model.eval()
     batch_size = batch_limit(model, batch_size)
     if device.type == "cpu":
-        batch_size = min(batch_size, PART)
+        batch_size = min(batch_size, model.decoder.part_rows or PART)
 
     @torch.no_grad()
     def decode(batch: int) -> Written:

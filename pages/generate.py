@@ -9,6 +9,7 @@ from pages.shared.documents import is_documents, show_documents
 from pages.shared.generating import Generated, generate, summary
 from pages.shared.models import warm_up
 from pages.shared.picker import pick_run
+from pages.shared.public import most_rows
 from pages.shared.schemas import schema_of
 from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
@@ -36,7 +37,7 @@ PRIORS = {
 }
 own = run.config.get("prior", {}).get("kind", "diffusion")
 first = st.columns([2, 1])
-count = int(first[0].number_input("Rows", 1, 1_000_000, 1_000, step=500, key="gen-count"))
+count = int(first[0].number_input("Rows", 1, most_rows(), 1_000, step=500, key="gen-count"))
 seed = int(first[1].number_input("Seed", 0, 2**31 - 1, 0, key="gen-seed", help=SEED))
 with st.expander("More choices", icon=":material/tune:"):
     second = st.columns(2)

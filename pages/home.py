@@ -1,4 +1,4 @@
-"""Home: what this is, with the bundled demo shown from its files."""
+"""Home: what this is, with the bundled demos shown from their files."""
 
 from __future__ import annotations
 
@@ -10,24 +10,52 @@ import streamlit as st
 from difflm.differences import copies
 from difflm.errors import DiffLMError
 from difflm.map_data import latest_sample
+from difflm.runs import Run
+from pages.shared.documents import is_documents, show_documents
 from pages.shared.latents import pca_map
-from pages.shared.maps import map_figure
+from pages.shared.maps import KIND, map_figure
 from pages.shared.palette import Palette
-from pages.shared.picker import all_runs, is_demo
+from pages.shared.picker import demos
 from pages.shared.session import choose_run, guard
 from pages.shared.states import empty, failure
 from pages.shared.words import LATENT, PROJECTION
 
+ABOUT = {
+    "demo-gapminder": "Countries through the years, a table",
+    "demo-tools": "Tool definitions of the standard library, JSON",
+}
+"""What the bundled demos are made of."""
+
+
+def show_made_up(run: Run) -> None:
+    """The first synthetic records of `run`, and how many of all are copies."""
+    name = latest_sample(Path(run.path))
+    if name is None:
+        st.info("The demo has no synthetic records on disk. Make some on the Generate page.")
+        return
+    sample = pd.read_parquet(Path(run.path) / "samples" / f"{name}.parquet")
+    equal = copies(sample, pd.read_parquet(Path(run.path) / "data" / "train.parquet"))
+    if is_documents(sample):
+        with st.container(height=380):
+            show_documents(sample, f"home-{run.name}")
+        st.caption(f"{len(sample):,} generated documents; {equal} of them equal a real one.")
+        return
+    st.dataframe(sample.head(10), hide_index=True, alt="Ten synthetic rows")
+    st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
+
+
 guard("home")
 
-st.title("Turn a real table into a synthetic one, and see how", anchor=False)
+st.title("Turn real records into synthetic ones, and see how", anchor=False)
 st.markdown(
-    "difflm learns the rows of your table as points in a small space, draws new points there, and writes "
-    "them out as new rows. You can look at that space, walk between two rows, and see how private and useful "
-    "the result is. Everything runs on this machine.",
+    "difflm learns the rows of your table, or your JSON documents or code, as points in a small space, draws new "
+    "points there, and writes them out as new records. You can look at that space, walk between two records, and see "
+    "how private and useful the result is. Everything runs on this machine.",
     width=820,
 )
-demo = next((run for run in all_runs() if is_demo(run)), None)
+bundled = {run.name: run for run in demos()}
+chosen = st.session_state.get("home-demo") or next(iter(bundled), None)
+demo = bundled.get(chosen) if chosen else None
 with st.container(horizontal=True):
     if st.button("Use the demo", type="primary", icon=":material/play_arrow:", disabled=demo is None):
         choose_run(demo.name if demo else None)
@@ -37,40 +65,46 @@ with st.container(horizontal=True):
 
 if demo is None:
     empty(
-        "The bundled demo run is not here. Start with your own table, or make the demo again with "
+        "The bundled demo runs are not here. Start with your own table, or make a demo again with "
         "`python -m difflm fit gapminder --run checkpoints/demo-gapminder`.",
         ("data", "Choose data", ":material/table:"),
     )
     st.stop()
 
+if len(bundled) > 1:
+    st.segmented_control(
+        "Demo",
+        list(bundled),
+        default=demo.name,
+        required=True,
+        format_func=lambda name: ABOUT.get(name, name),
+        key="home-demo",
+    )
 left, right = st.columns([5, 4], gap="large")
 with left:
-    st.subheader("The demo: countries through the years", anchor=False, help=LATENT)
+    st.subheader(
+        f"The demo: {ABOUT.get(demo.name, demo.name).partition(',')[0].lower()}", anchor=False, help=LATENT
+    )
     try:
         data = pca_map(demo).sampled(4_000)
-        figure = map_figure(
-            data, Palette.current(), "continent" if "continent" in data.rows else data.rows.columns[0], 420
+        names = data.rows.columns
+        color = KIND if is_documents(data.rows) else "continent" if "continent" in names else names[0]
+        figure = map_figure(data, Palette.current(), color, 420)
+        st.plotly_chart(
+            figure, key=f"home-map-{demo.name}", config={"displayModeBar": False}, alt="Map of the demo"
         )
-        st.plotly_chart(figure, key="home-map", config={"displayModeBar": False}, alt="Map of the demo rows")
         drawn = int((data.kind == "synthetic").sum())
         st.caption(
-            f"{len(data) - drawn:,} real rows (circles)"
-            + (f" and {drawn:,} synthetic rows (diamonds)" if drawn else "")
-            + ". Each point is a row; hover to read it.",
+            f"{len(data) - drawn:,} real records (circles)"
+            + (f" and {drawn:,} synthetic ones (diamonds)" if drawn else "")
+            + ". Each point is a record; hover to read it.",
             help=PROJECTION,
         )
     except DiffLMError as error:
         failure(error)
 with right:
-    st.subheader("Rows it made up", anchor=False)
-    name = latest_sample(Path(demo.path))
-    if name is None:
-        st.info("The demo has no synthetic rows on disk. Make some on the Generate page.")
-    else:
-        sample = pd.read_parquet(Path(demo.path) / "samples" / f"{name}.parquet")
-        st.dataframe(sample.head(10), hide_index=True, alt="Ten synthetic rows")
-        equal = copies(sample, pd.read_parquet(Path(demo.path) / "data" / "train.parquet"))
-        st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
+    st.subheader("Records it made up", anchor=False)
+    show_made_up(demo)
 
 st.divider()
 for column, (page, title, icon, text) in zip(

@@ -1,10 +1,11 @@
-"""Interpolate: two rows, and the rows that lie between them in the latent."""
+"""Interpolate: the rows that lie between two, and one row moved along a column."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.shared.documents import is_documents
+from pages.shared.edit import edit_row
 from pages.shared.endpoints import choose_endpoints
 from pages.shared.latents import latents_of, pca_map
 from pages.shared.maps import CONFIG, KIND, map_figure, mark, path
@@ -20,7 +21,8 @@ from pages.shared.words import LINEAR, PROJECTION, SPHERICAL, VALIDITY
 guard("interpolate")
 heading(
     "Interpolate",
-    "Choose two rows, A and B. The model writes the rows that lie on the way from one to the other.",
+    "Choose two rows, A and B: the model writes the rows that lie on the way from one to the other. "
+    "Or take one row and move it along a column.",
 )
 
 run = pick_run()
@@ -31,6 +33,25 @@ palette = Palette.current()
 with shown():
     latents = latents_of(run)
     data = pca_map(run).sampled()
+
+if not is_documents(latents.real_rows):
+    what = st.segmented_control(
+        "What to do",
+        ["walk", "edit"],
+        default="walk",
+        required=True,
+        key="walk-what",
+        format_func=lambda name: {"walk": "walk from A to B", "edit": "edit one row"}[name],
+        label_visibility="collapsed",
+    )
+    if what == "edit":
+        with shown():
+            edit_row(run, latents)
+        next_steps(
+            ("generate", "Generate rows", ":material/auto_awesome:"),
+            ("latent_map", "Back to the map", ":material/scatter_plot:"),
+        )
+        st.stop()
 
 left, right = st.columns([3, 2], gap="medium")
 with right:

@@ -10,7 +10,7 @@ from pages.shared import charts
 from pages.shared.live import curves_of
 from pages.shared.palette import Palette
 from pages.shared.picker import all_runs, has_model, is_demo
-from pages.shared.run_table import SERIES, confirm_delete, run_table
+from pages.shared.run_table import SERIES, confirm_delete, offer_undo, run_table
 from pages.shared.session import choose_run, guard
 from pages.shared.settings_form import overrides_of
 from pages.shared.states import empty, heading, shown
@@ -21,6 +21,7 @@ heading(
     "Every training on this machine. Tick one to work with it, or several to compare their curves.",
 )
 
+offer_undo()
 runs = all_runs()
 if not runs:
     empty("Nothing has been trained yet.", ("data", "Choose data", ":material/table:"))

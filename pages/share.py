@@ -1,4 +1,4 @@
-"""Share: a page that needs no server, the model, and the rows, each as one download with its card."""
+"""Share: a page that needs no server, the model, the rows, a Space: as downloads, or pushed to the Hub."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from difflm.map_data import latest_sample
 from pages.shared.datasets import command_line
 from pages.shared.models import model, warm_up
 from pages.shared.picker import pick_run
+from pages.shared.push import push_form
 from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 guard("share")
 heading(
-    "Share", "Give away what you made: to look at, to use, or to make more of. Nothing is uploaded from here."
+    "Share",
+    "Give away what you made: to look at, to use, or to make more of. Nothing is uploaded unless you push it.",
 )
 
 run = pick_run()
@@ -105,6 +107,8 @@ else:
             st.session_state[kept(run, "rows")] = rows_bundle(rows, run)
     if (made := st.session_state.get(kept(run, "rows"))) is not None:
         offer("Download the rows", made, f"{run.name}-rows.zip")
+with shown():
+    push_form(run, points, anchors, real)
 next_steps(
     ("generate", "Generate more rows", ":material/auto_awesome:"),
     ("compare", "See how good they are", ":material/balance:"),

@@ -12,6 +12,7 @@ from pages.shared.datasets import built_in_choice, command_line, current, new_ru
 from pages.shared.document_data import MANY
 from pages.shared.live import watch
 from pages.shared.picker import all_runs, is_demo, label
+from pages.shared.public import MINUTES, caps, check_caps, check_turn, is_public
 from pages.shared.session import choose_run, guard
 from pages.shared.settings_form import settings_form
 from pages.shared.states import empty, figures, heading, shown
@@ -79,11 +80,11 @@ if clone:
             del st.session_state["clone"]
             st.rerun()
 
-presets = list(PRESETS)
+presets = [name for name, values in PRESETS.items() if not is_public() or values["time_limit"] <= MINUTES]
 preset = st.radio(
     "How much effort",
     presets,
-    index=presets.index(clone.get("preset", "quick")),
+    index=presets.index(clone.get("preset", "quick") if clone.get("preset") in presets else "quick"),
     key=f"preset-{clone.get('name', '')}",
     format_func=lambda name: f"{PRESET_WORDS.get(name, name)} (up to {PRESETS[name]['time_limit']:g} min)",
 )
@@ -91,6 +92,7 @@ with st.expander("Advanced: every setting", icon=":material/tune:"), shown():
     changes = settings_form(preset, clone.get("overrides"), clone.get("name", ""))
 with shown():
     config = Config.from_preset(preset, changes)
+    check_caps(config)
 cost = estimate(config.for_record(data.record), data.rows, len(data.columns))
 early = "Small tables stop earlier, when validation no longer improves."
 rough = "A rough estimate from the sizes of model and table."
@@ -103,11 +105,12 @@ figures(
 name = st.text_input("Name of the run", new_run_path(data.name).name, key=f"name-{data.name}", width=340)
 with shown():
     path = new_run_path(name, exact=True)
-    arguments = data.arguments(path, preset, changes)
+    arguments = [*data.arguments(path, preset, changes), *caps()]
 with st.expander("The same on the command line", icon=":material/terminal:"):
     st.code(command_line(arguments), language="bash", wrap_lines=True)
 if st.button("Start training", type="primary", icon=":material/play_arrow:"):
     with shown(), st.spinner("Starting …"):
+        check_turn()
         jobs.start(path, *arguments)
     st.session_state.pop("clone", None)
     st.session_state.pop("watched", None)

@@ -4,55 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.fakes import fake_pipeline, fake_report, fake_run, table
+from tests.app_pages import Open, press, words
+from tests.fakes import fake_report, fake_run, table
 
-ROOT = Path(__file__).resolve().parents[1]
-Open = Callable[..., AppTest]
 PAGES = ("home", "data", "train", "runs", "latent_map", "interpolate", "generate", "compare", "share")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty runs root, a demo that is not there, and a fake model."""
-    monkeypatch.setenv("DIFFLM_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("DIFFLM_DEMO", str(tmp_path / "demo-gapminder"))
-    monkeypatch.setitem(sys.modules, "difflm.pipeline", fake_pipeline())
-    return tmp_path
-
-
-@pytest.fixture
-def open_page(root: Path) -> Open:
-    """Opens a page of the app the way a first visitor does."""
-
-    def open_page(page: str, **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-        for name, value in query.items():
-            at.query_params[name] = value
-        at.run()
-        if page != "home":
-            at.switch_page(f"pages/{page}.py").run()
-        assert not at.exception, at.exception
-        return at
-
-    return open_page
-
-
-def words(at: AppTest) -> str:
-    """All text of a page."""
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.warning, at.error, at.success)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
-
-
-def press(at: AppTest, label: str) -> AppTest:
-    next(button for button in at.button if button.label == label).click().run()
-    assert not at.exception, at.exception
-    return at
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -74,7 +34,7 @@ def test_home_needs_no_torch(open_page: Open, root: Path) -> None:
     before = "torch" in sys.modules
     at = open_page("home")
     assert ("torch" in sys.modules) is before
-    assert "Rows it made up" in words(at)
+    assert "Records it made up" in words(at)
 
 
 @pytest.mark.parametrize("page", ["latent_map", "interpolate", "generate", "compare"])

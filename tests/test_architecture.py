@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors config sections schema columns conversion cells dates inference identifiers personal "
     "disk processes runs precision",
-    "formats diffusion latent metrics provenance report report_html estimates curves differences conditions",
+    "formats diffusion latent metrics provenance report report_html estimates curves differences "
+    "group_profile conditions",
     "data models priors artifact",
-    "training generation privacy latent_ops projection evaluation map_data "
+    "training generation privacy latent_ops latent_edits projection evaluation map_data "
     "document_evaluation judging sandbox passk pretrain continued",
     "pipeline fitting",
     "jobs cli background benchmark sharing __main__",

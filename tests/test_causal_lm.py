@@ -203,9 +203,9 @@ def test_conditions_and_greedy_writing(saved: dict[str, Path]) -> None:
 
 
 def test_rows_that_do_not_end_are_counted(saved: dict[str, Path]) -> None:
-    decoder = decoder_of(saved["gpt2"], max_tokens=60)
+    decoder = decoder_of(saved["gpt2"], max_tokens=80)
     written = decoder.write(prompts(decoder, 20), 1.0, torch.Generator().manual_seed(1))
-    assert written.rejected == {"longer than 60 tokens": 20 - len(written.rows)}
+    assert written.rejected == {"longer than 80 tokens": 20 - len(written.rows)}
     assert 0 < len(written.rows) == len(written.index) < 20
 
 

@@ -36,12 +36,14 @@ PROMPT_STD = 0.3
 """Standard deviation of the injector's prompts; they are brought to that of the LM's embeddings."""
 LOGIT_BUDGET = 2**28
 """Most logits (rows x tokens x V) held at once in training; beyond it, parts are recomputed."""
-WRITE_ROWS = 256
-"""Rows that are written at once."""
+WRITE_ROWS, PART_ROWS = 256, 32
+"""Rows that are written at once: by a GPU, and by one thread of a CPU."""
 
 
 class CausalLMDecoder(Decoder):
     """A causal LM that reads P soft tokens and writes the text of a record."""
+
+    part_rows = PART_ROWS
 
     def __init__(
         self,

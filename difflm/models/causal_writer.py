@@ -1,107 +1,122 @@
 """Batched decoding of a causal LM with a KV cache, where rows move at their own pace.
 
-B rows, L tokens of one step, D embedding width, V vocabulary. A step takes for each row the token it
-chose and those the grammar forces after it, padded at the end; padding stays masked in the cache.
+A row takes the token it chose and those the grammar forces after it. One may be forced ten while its neighbours choose
+one: a step is then as wide as costs least, and what is left of the ten waits. B rows, L tokens of one step, D embedding
+width, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
 from difflm.formats.text_grammar import Matchers
 from difflm.models.compact import choose
+from difflm.models.paced_cache import PacedCache
+
+STEP_COST = 64
+"""What a step costs beside its tokens, in tokens."""
+KEPT_SHARE = 0.75
+"""Share of the rows that still go on below which the others leave the cache."""
 
 
 class CausalWriter:
-    """What B rows have read so far; `logits` (B, V) are of the next token of each."""
+    """What B rows have read so far; `logits` (B, V) are of the next token of each that read something."""
 
     def __init__(self, lm: PreTrainedModel, opening: torch.Tensor, added: torch.Tensor | None = None) -> None:
-        """`opening` (B, any, D) are the embeddings before the record; they are read with the first tokens.
+        """`opening` (B, O, D) are the embeddings before the record; they are read with the first tokens.
 
         `added` (B, T, D) goes to the input that predicts each token; a record may run on after the last of them."""
-        self.lm, self.added = lm, added
+        self.lm, self.opened = lm, opening.shape[1]
+        self.told = opening
+        if added is not None and added.shape[1]:
+            # The last of the opening predicts the first token.
+            after = added.shape[1] - 1
+            self.told = torch.nn.functional.pad(opening, (0, 0, 0, after))
+            self.told[:, self.opened - 1 :] += added
         self.taken = torch.zeros(len(opening), dtype=torch.long, device=opening.device)
-        self.opening: torch.Tensor | None = opening
-        self.cache: Any = None
-        self.mask = torch.zeros(len(opening), 0, dtype=torch.bool, device=opening.device)
+        self.cache = PacedCache()
         self.logits = torch.empty(0)
+        self.begun = False
 
     def read(self, chunks: Sequence[Sequence[int]]) -> None:
         """Take the next tokens of every row, some or none."""
-        device = self.mask.device
+        if not self.begun:
+            chunks, self.begun = [[*[0] * self.opened, *chunk] for chunk in chunks], True
+        device = self.taken.device
         lengths = torch.tensor([len(chunk) for chunk in chunks], device=device)
-        width = int(lengths.max())
-        padded = [[*chunk, *[0] * (width - len(chunk))] for chunk in chunks]
-        ids = torch.tensor(padded, dtype=torch.long, device=device).view(len(padded), width)
-        x = self.lm.get_input_embeddings()(ids)
-        if self.added is not None:
-            x = x + self._details(torch.arange(1, width + 1, device=device) + self.taken[:, None])
-        self.taken = self.taken + lengths
-        if self.opening is not None:
-            if self.added is not None:
-                first = self._details(torch.zeros(len(x), 1, dtype=torch.long, device=device))
-                self.opening = torch.cat([self.opening[:, :-1], self.opening[:, -1:] + first], dim=1)
-            x = torch.cat([self.opening, x], dim=1)
-            lengths = lengths + self.opening.shape[1]
-            self.opening = None
-        new = torch.arange(x.shape[1], device=device)[None] < lengths[:, None]
-        places = self.mask.sum(dim=1, keepdim=True) + torch.arange(x.shape[1], device=device)
-        places = torch.where(new, places, 0)
-        self.mask = torch.cat([self.mask, new], dim=1)
-        last_only: dict[str, Any] = {"logits_to_keep": 1} if bool(new.all()) else {}
+        width = max(map(len, chunks), default=0)
+        if not width:
+            return
+        ids = torch.tensor([[*chunk, *[0] * (width - len(chunk))] for chunk in chunks], device=device)
+        steps = torch.arange(width, device=device)
+        self.cache.places.put(self.taken[:, None] + steps)
+        x = self._inputs(ids, self.cache.places.at)
+        shortest = min(len(chunk) for chunk in chunks if chunk)
         out = self.lm(
             inputs_embeds=x,
-            attention_mask=self.mask.long(),
-            position_ids=places,
+            attention_mask=self.cache.places.mask(x.dtype),
+            # Padding stands at the place of the last token: further places might be more than the LM has.
+            position_ids=self.taken[:, None] + torch.minimum(steps, (lengths[:, None] - 1).clamp(min=0)),
             past_key_values=self.cache,
             use_cache=True,
-            **last_only,
+            logits_to_keep=width - shortest + 1,
         )
-        self.cache = out.past_key_values
-        at = (lengths - 1).clamp(min=0) if out.logits.shape[1] == x.shape[1] else torch.zeros_like(lengths)
-        self.logits = out.logits[torch.arange(len(x), device=device), at]
+        self.taken = self.taken + lengths
+        last = (lengths - 1 - width + out.logits.shape[1]).clamp(min=0)
+        self.logits = out.logits[torch.arange(len(x), device=device), last]
 
-    def _details(self, at: torch.Tensor) -> torch.Tensor:
-        """Details (B, n, D) for the tokens at `at` (B, n), nothing beyond the last."""
-        assert self.added is not None
-        if not self.added.shape[1]:
-            return self.added.new_zeros(*at.shape, self.added.shape[2])
-        inside = at < self.added.shape[1]
-        index = torch.where(inside, at, 0)[:, :, None].expand(-1, -1, self.added.shape[2])
-        return self.added.gather(1, index) * inside[:, :, None]
+    def _inputs(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, L, D): the opening, then tokens, with what the details say at each."""
+        x: torch.Tensor = self.lm.get_input_embeddings()(ids)
+        end = self.told.shape[1]
+        if int(places.min()) >= end:
+            return x
+        inside = (places < end)[:, :, None]
+        index = places.clamp(max=end - 1)[:, :, None].expand(-1, -1, self.told.shape[2])
+        told = self.told.gather(1, index) * inside
+        return torch.where((places < self.opened)[:, :, None], told, x + told)
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with some of the rows only."""
-        index = torch.tensor(places, device=self.mask.device)
-        self.taken = self.taken[index]
-        self.added = None if self.added is None else self.added[index]
-        self.cache.batch_select_indices(index)
-        self.mask, self.logits = self.mask[index], self.logits[index]
+        index = torch.tensor(places, device=self.taken.device)
+        self.taken, self.told, self.logits = self.taken[index], self.told[index], self.logits[index]
+        self.cache.keep(index)
 
     def run(
         self, matchers: Matchers, max_tokens: int, temperature: float, generator: torch.Generator
     ) -> None:
         """Write until every row is done or too long; `matchers` hold what was written."""
-        live = list(range(len(self.mask)))
-        self.read(matchers.forced(live))
-        while live:
-            allowed = matchers.allowed(live, self.mask.device)
-            logits = self.logits.float().masked_fill(~allowed, -torch.inf)
-            tokens = choose(logits, temperature, generator).tolist()
-            chunks = matchers.advance(live, tokens)
-            going = [
-                place
-                for place, row in enumerate(live)
-                if not matchers.done[row] and len(matchers.written[row]) < max_tokens
-            ]
-            if not going:
-                break
-            if len(going) <= len(live) // 2:
-                self.keep(going)
-                chunks = [chunks[place] for place in going]
-                live = [live[place] for place in going]
-            self.read(chunks)
+
+        def going(row: int) -> bool:
+            return not matchers.done[row] and len(matchers.written[row]) < max_tokens
+
+        live = list(range(len(self.taken)))
+        waiting = matchers.forced(live)
+        while True:
+            width = step_width([len(tokens) for tokens in waiting])
+            self.read([tokens[:width] for tokens in waiting])
+            waiting = [tokens[width:] for tokens in waiting]
+            ready = [place for place, row in enumerate(live) if not waiting[place] and going(row)]
+            if ready:
+                rows = [live[place] for place in ready]
+                allowed = matchers.allowed(rows, self.taken.device)
+                logits = self.logits[ready].float().masked_fill(~allowed, -torch.inf)
+                tokens = choose(logits, temperature, generator).tolist()
+                for place, chunk in zip(ready, matchers.advance(rows, tokens), strict=True):
+                    waiting[place] = chunk if going(live[place]) else []
+            on = [place for place, row in enumerate(live) if going(row)]
+            if not on:
+                return
+            if len(on) <= KEPT_SHARE * len(live):
+                self.keep(on)
+                live, waiting = [live[place] for place in on], [waiting[place] for place in on]
+
+
+def step_width(waiting: Sequence[int]) -> int:
+    """How many tokens at most each row takes in one step, when so many wait: the width with the most a cost."""
+    widths = sorted({n for n in waiting if n})
+    taken = {width: sum(min(n, width) for n in waiting) for width in widths}
+    return max(widths, key=lambda w: taken[w] / (len(waiting) * w + STEP_COST), default=0)

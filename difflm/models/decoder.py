@@ -54,6 +54,8 @@ class Decoder(nn.Module, ABC):
     """Weights that work on each token, where the settings alone do not tell."""
     cache_bytes: int = 0
     """Memory of the KV cache of one row while it is written, 0 where it is not known."""
+    part_rows: int = 0
+    """Rows that one thread of a CPU writes at once; 0 for the usual number."""
 
     @abstractmethod
     def prepare(self, rows: pd.DataFrame) -> Batch:

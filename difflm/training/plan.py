@@ -28,7 +28,10 @@ OVERHEAD_SECONDS = 30.0
 OVERHEAD_SHARE = 0.02
 """What is left of the time limit for starting, reading, encoding, the latent use and the first samples; half of a
 limit of less than a minute."""
-MOST_EPOCHS = {"lm": 40.0, "vae": 300.0}
+MOST_EPOCHS = {"lm": 40.0, "vae": 30.0}
+ENOUGH_STEPS = 1500
+"""Passes over the table beyond which rows are learned by heart: the learning rate has to come down before that. A short
+table gets so many steps all the same, and stops by its held-out rows."""
 LEAST_STEPS = 40
 
 
@@ -70,7 +73,8 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         spent = max(seconds * speed - looking, 0.5 * seconds * speed)
         steps = spent / max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
-        steps = epochs * size.rows / batch if epochs else min(steps, MOST_EPOCHS[stage] * size.rows / batch)
+        most = max(MOST_EPOCHS[stage] * size.rows / batch, ENOUGH_STEPS)
+        steps = epochs * size.rows / batch if epochs else min(steps, most)
         plans[stage] = Plan(
             stage=stage,
             steps=max(LEAST_STEPS, int(steps)),

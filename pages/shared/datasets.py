@@ -32,6 +32,7 @@ from difflm.errors import DataError
 from difflm.runs import clean_name, run_path, runs_root
 from difflm.schema import Kind, Record
 from pages.shared.column_editor import Choice
+from pages.shared.public import named
 from pages.shared.session import visitor_folder
 
 
@@ -207,7 +208,7 @@ def built_in_choice() -> Data | None:
 
 def new_run_path(name: str, *, exact: bool = False) -> Path:
     """A folder for a run named after a table; with `exact` under this very name."""
-    root, clean = runs_root(), clean_name(name)
+    root, clean = runs_root(), named(clean_name(name))
     if exact:
         if run_path(root, clean).exists():
             raise DataError(
@@ -215,7 +216,7 @@ def new_run_path(name: str, *, exact: bool = False) -> Path:
             )
         return run_path(root, clean)
     number = 1
-    while (path := run_path(root, clean if number == 1 else f"{clean}-{number}")).exists():
+    while (path := run_path(root, clean if number == 1 else named(clean_name(f"{name}-{number}")))).exists():
         number += 1
     return path
 

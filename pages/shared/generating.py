@@ -78,14 +78,15 @@ def generate(
         rows = pd.concat(chunks, ignore_index=True)
         if keep and not is_demo(run):
             bar.progress(1.0, text="Placing them on the map …")
-            _keep(run, rows, lm.encode(rows.head(MAP_ROWS)), seed)
+            keep_rows(run, rows, lm.encode(rows.head(MAP_ROWS)), seed)
     bar.empty()
     preview.empty()
     real = pd.read_parquet(Path(run.path) / "data" / "train.parquet")
     return Generated(rows, tally, seed, int(rows.duplicated().sum()), copies(rows, real), where)
 
 
-def _keep(run: Run, rows: pd.DataFrame, latents: np.ndarray, seed: int) -> None:
+def keep_rows(run: Run, rows: pd.DataFrame, latents: np.ndarray, seed: int) -> None:
+    """Put generated rows into the run, with the latents (m, Z) of the first m, so that the map shows them."""
     name = f"app-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
     save_sample_latents(Path(run.path), name, latents)
     rows.to_parquet(Path(run.path) / "samples" / f"{name}.parquet", index=False)

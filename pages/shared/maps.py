@@ -19,11 +19,21 @@ CONFIG = {
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"],
 }
 KIND = "real or synthetic"
+NEAREST = "distance to the nearest real row"
+CROWDED = "density of real rows around it"
 
 
-def map_figure(data: MapData, palette: Palette, color: str = KIND, height: int = 520) -> go.Figure:
-    """Points coloured by `color`: KIND or a column. customdata holds the ids that clicks return."""
-    figure = base(palette, height, dragmode="pan", margin={"l": 4, "r": 4, "t": 30, "b": 4})
+def map_figure(
+    data: MapData,
+    palette: Palette,
+    color: str = KIND,
+    height: int = 520,
+    values: pd.Series | None = None,
+    drag: str = "pan",
+) -> go.Figure:
+    """Points coloured by `color`: KIND, a column, or what `values` (one a point) are called; customdata holds the ids
+    that clicks return. `drag` is what dragging does: pan or lasso."""
+    figure = base(palette, height, dragmode=drag, margin={"l": 4, "r": 4, "t": 30, "b": 4})
     size = 7 if len(data) < 3_000 else 5 if len(data) < 10_000 else 3.5
     texts = hover_texts(data.rows)
     if color == KIND:
@@ -34,7 +44,7 @@ def map_figure(data: MapData, palette: Palette, color: str = KIND, height: int =
         for name, mask, shade in groups:
             _points(figure, data, mask, texts, name, size, {"color": shade})
         return _finish(figure)
-    values = data.rows[color]
+    values = data.rows[color] if values is None else values
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if numeric and values.nunique() > 8:
         known = values.astype("float64").to_numpy()
@@ -91,7 +101,7 @@ def _points(
             text=[texts[i] for i in rows],
             hovertemplate="%{text}<extra></extra>",
             marker={"size": size, "opacity": 0.75, "line": {"width": outline}, "symbol": symbol, **part},
-            unselected={"marker": {"opacity": 0.75}},
+            unselected={"marker": {"opacity": 0.35 if figure.layout.dragmode == "lasso" else 0.75}},
             selected={"marker": {"opacity": 0.75}},
         )
         named = True
@@ -160,15 +170,17 @@ def path(figure: go.Figure, xy: np.ndarray, palette: Palette) -> None:
 
 
 def clicked(state: Any) -> str | None:
-    """The id of the clicked point out of a chart's selection, from customdata."""
+    """The id of the clicked point out of a chart's selection."""
+    return next(iter(selected(state)), None)
+
+
+def selected(state: Any) -> list[str]:
+    """The ids of all points of a chart's selection, from customdata."""
+    found: list[str] = []
     for point in (state or {}).get("selection", {}).get("points", []):
         data = point.get("customdata")
+        if isinstance(data, dict):
+            data = list(data.values())
         if data:
-            return str(
-                data[0]
-                if isinstance(data, list)
-                else next(iter(data.values()))
-                if isinstance(data, dict)
-                else data
-            )
-    return None
+            found.append(str(data[0] if isinstance(data, list) else data))
+    return found

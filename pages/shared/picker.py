@@ -8,9 +8,9 @@ from typing import Literal
 
 import streamlit as st
 
-from difflm.errors import DiffLMError
 from difflm.runs import Run, list_runs, runs_root
-from pages.shared.session import choose_run, demo_path
+from pages.shared.public import visible
+from pages.shared.session import choose_run, demo_root
 from pages.shared.states import empty
 
 Color = Literal["red", "orange", "blue", "green", "gray"]
@@ -25,13 +25,19 @@ BADGES: dict[str, tuple[Color, str, str]] = {
 
 
 def all_runs() -> list[Run]:
-    """The demo and everything under the runs root, the newest first, the demo last."""
-    runs = sorted(list_runs(runs_root()), key=lambda run: -changed_at(run))
-    try:
-        demo = [Run.open(demo_path())]
-    except DiffLMError:
-        demo = []
-    return [run for run in runs if not demo or run.name != demo[0].name] + demo
+    """Everything under the runs root, the newest first, and then the demos."""
+    runs = sorted(visible(list_runs(runs_root())), key=lambda run: -changed_at(run))
+    bundled = demos()
+    taken = {run.name for run in bundled}
+    return [run for run in runs if run.name not in taken] + bundled
+
+
+def demos() -> list[Run]:
+    """The bundled demos; a table first, since it is what most people bring."""
+    return sorted(
+        list_runs(demo_root()),
+        key=lambda run: (run.config.get("encoder", {}).get("kind") == "tokens", run.name),
+    )
 
 
 def changed_at(run: Run) -> float:
@@ -44,7 +50,7 @@ def changed_at(run: Run) -> float:
 
 
 def is_demo(run: Run) -> bool:
-    return Path(run.path).resolve() == demo_path()
+    return Path(run.path).resolve().parent == demo_root()
 
 
 def has_model(run: Run) -> bool:

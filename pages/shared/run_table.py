@@ -15,6 +15,7 @@ from difflm.errors import RunError
 from difflm.runs import ACTIVE, Run, runs_root
 from pages.shared.live import curves_of
 from pages.shared.picker import BADGES, ago, changed_at, is_demo, label
+from pages.shared.public import put_aside
 from pages.shared.session import choose_run
 from pages.shared.states import shown
 
@@ -90,8 +91,10 @@ def _scores(path: Path) -> dict[str, float]:
 
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
-    """Ask, then remove the run's folder."""
-    st.markdown(f"**{run.name}**: its model, curves and generated rows. This cannot be undone.")
+    """Ask, then put the run aside."""
+    st.markdown(
+        f"**{run.name}**: its model, curves and generated rows. It can be brought back until another run is deleted."
+    )
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-yes"):
             with shown():
@@ -102,9 +105,27 @@ def confirm_delete(run: Run) -> None:
 
 
 def delete(run: Run) -> None:
-    """Remove a run of this root that is not active."""
+    """Put a run of this root that is not active aside; what was put aside before is removed."""
     path = Path(run.path).resolve()
     if is_demo(run) or run.status.state in ACTIVE or runs_root() not in path.parents:
         raise RunError("a run of this machine that has ended", run.name, "stop it first")
-    shutil.rmtree(path)
+    shutil.rmtree(put_aside(), ignore_errors=True)
+    put_aside().mkdir(parents=True)
+    path.rename(put_aside() / path.name)
     choose_run(None)
+
+
+def offer_undo() -> None:
+    """A button that brings back the run that was deleted last."""
+    for path in put_aside().glob("*"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(f"“{path.name}” was deleted.", icon=":material/delete:")
+            if st.button("Undo", icon=":material/undo:", key="undo-delete"):
+                with shown():
+                    if (runs_root() / path.name).exists():
+                        raise RunError(
+                            f"no other run called {path.name}", "a new one", "delete that one first"
+                        )
+                    path.rename(runs_root() / path.name)
+                choose_run(path.name)
+                st.rerun()

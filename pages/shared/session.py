@@ -13,9 +13,9 @@ from difflm.runs import runs_root
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def demo_path() -> Path:
-    """Run directory of the bundled demo."""
-    return Path(os.environ.get("DIFFLM_DEMO", ROOT / "checkpoints" / "demo-gapminder")).resolve()
+def demo_root() -> Path:
+    """Folder of the bundled demos: every run in it is one."""
+    return Path(os.environ.get("DIFFLM_DEMOS", ROOT / "checkpoints")).resolve()
 
 
 def guard(page: str) -> None:

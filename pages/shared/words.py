@@ -56,3 +56,15 @@ SEED = "The same seed with the same settings gives the same rows."
 TARGET = "The column that scores try to predict, to see whether synthetic rows are useful for learning."
 RECONSTRUCTED = "Share of the cells of unseen rows that come back exactly from their latent (reconstruction)."
 FROM_CORE = "The same from the core of the latent alone: the part that the map shows and that new rows are drawn from."
+PROFILE = (
+    "Each column of these records against all others on the map, the most different first: 0 is the same, 1 nothing in "
+    "common. Numbers: median and middle half; categories: the value whose share differs most; texts: their words."
+)
+MORE_LIKE = (
+    "Draws new points close to these ones in the full latent, with as much spread as they have, and writes them out. "
+    "They follow this group, not the whole table."
+)
+EDIT = (
+    "The direction in the latent along which this column changes most for the least change of everything, read off all "
+    "real rows. Columns that go together in the data go along."
+)

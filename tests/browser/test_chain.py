@@ -26,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, 
     """Address of a running app, its folder, and a browser."""
     folder = tmp_path_factory.mktemp("app")
     fake_run(folder / "demo-gapminder")
-    env = {"DIFFLM_RUNS": str(folder / "runs"), "DIFFLM_DEMO": str(folder / "demo-gapminder")}
+    env = {"DIFFLM_RUNS": str(folder / "runs"), "DIFFLM_DEMOS": str(folder)}
     with app(env, log=folder / "app.log") as url, browser() as chrome:
         yield url, folder, chrome
 

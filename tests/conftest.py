@@ -1,0 +1,38 @@
+"""Fixtures of all tests of the app: an empty runs root with a fake model, and a first visitor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.app_pages import ROOT, Open
+from tests.fakes import fake_pipeline
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty runs root, a demo that is not there, and a fake model."""
+    monkeypatch.setenv("DIFFLM_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("DIFFLM_DEMOS", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "difflm.pipeline", fake_pipeline())
+    return tmp_path
+
+
+@pytest.fixture
+def open_page(root: Path) -> Open:
+    """Opens a page of the app the way a first visitor does."""
+
+    def open_page(page: str, **query: str) -> AppTest:
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+        for name, value in query.items():
+            at.query_params[name] = value
+        at.run()
+        if page != "home":
+            at.switch_page(f"pages/{page}.py").run()
+        assert not at.exception, at.exception
+        return at
+
+    return open_page
