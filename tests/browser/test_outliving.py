@@ -108,7 +108,8 @@ def test_tab_closed_worker_killed_server_restarted(chrome: Any, place: tuple[dic
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
-        page.get_by_text("failed", exact=True).first.wait_for(timeout=10_000)
+        page.get_by_role("button", name="Resume").wait_for(timeout=10_000)
+        assert page.get_by_text("failed").first.is_visible()
         assert time.monotonic() - killed < 10
         page.get_by_role("button", name="Resume").click()
         page.get_by_role("button", name="Kill").wait_for()
