@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from difflm.pipeline import DiffLM
 
-SHOWN_ROWS, SHOWN_DOCUMENTS = 1000, 100
-"""Rows and documents that a finished run keeps as its first sample."""
+SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
+"""Rows and documents that a finished run keeps as its first sample; fewer where rows are long."""
 USE_TOKENS = 250_000
 """Tokens of held-out rows that are rebuilt for the latent use of a finished run."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
@@ -206,7 +206,10 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
 
 def _first_rows(model: DiffLM, run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The first sample, and how it went; what there is of it where the model writes too few valid records."""
-    wanted = SHOWN_ROWS if model.schema.record == "table" else SHOWN_DOCUMENTS
+    wanted = SHOWN_DOCUMENTS
+    if model.schema.record == "table":
+        most = SHOWN_TOKENS // max(model.artifact.codec.longest, 1)
+        wanted = min(SHOWN_ROWS, max(SHOWN_DOCUMENTS, most))
     chunks, tally = [pd.DataFrame(columns=model.schema.names)], {}
     try:
         for chunk in model.stream(wanted, seed=model.config.seed):

@@ -26,8 +26,8 @@ from difflm.runs import Run
 from difflm.schema import Kind, Schema
 from difflm.training.fit import encode_batch, prepare, some_rows
 
-LEAST_LOOKED_AT, LEAST_DOCUMENTS = 1000, 200
-"""Rows and documents that the latent use is measured on at least, however long they are."""
+LEAST_LOOKED_AT = 200
+"""Records that the latent use is measured on at least, however long they are."""
 CHARACTERS = 4
 """Characters of a token of text, about."""
 RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
@@ -269,7 +269,7 @@ def latent_use(model: DiffLM, rows: pd.DataFrame, most_tokens: int = 500_000) ->
 
     table = model.schema.record == "table"
     tokens = max(model.artifact.codec.fixed, 1) if table else max(model.schema.longest // CHARACTERS, 1)
-    most = max(LEAST_LOOKED_AT if table else LEAST_DOCUMENTS, most_tokens // tokens)
+    most = max(LEAST_LOOKED_AT, most_tokens // tokens)
     rows = rows.iloc[some_rows(len(rows), most, model.config.seed)]
     kl = kl_per_dimension(*model._posterior(rows))
     real = model.schema.canonical(rows)

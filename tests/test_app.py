@@ -37,6 +37,17 @@ def test_home_needs_no_torch(open_page: Open, root: Path) -> None:
     assert "Records it made up" in words(at)
 
 
+def test_home_shows_each_of_several_demos(open_page: Open, root: Path) -> None:
+    for name in ("demo-gapminder", "demo-tools"):
+        fake_run(root / name)
+    at = open_page("home")
+    assert "countries through the years" in words(at)
+    at.segmented_control(key="home-demo").set_value("demo-tools").run()
+    assert not at.exception and "tool definitions of the standard library" in words(at)
+    press(at, "Use the demo")
+    assert at.session_state["run"] == "demo-tools"
+
+
 @pytest.mark.parametrize("page", ["latent_map", "interpolate", "generate", "compare"])
 def test_pages_of_a_failed_run_offer_another_one(open_page: Open, root: Path, page: str) -> None:
     fake_run(root / "runs" / "broken", "failed", error="expected memory")

@@ -148,3 +148,25 @@ def test_documents_from_fit_to_rows_and_back(tmp_path: Path) -> None:
     held = Dataset.read(tmp_path / "run" / "data").test
     assert model.reconstruct(held).shape == held.shape
     assert len(model.interpolate(held.iloc[0], held.iloc[1], steps=3)) == 3
+
+
+def test_a_random_model_ends_every_document_and_repeats_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_lm.save_llama(tmp_path / "llama", tiny_lm.byte_level(eos_token="<e>"))
+    documents = [
+        {"open": {f"k{(7 * i + j) % 90}": j for j in range(1 + i % 5)}, "note": "x" * i} for i in range(60)
+    ]
+    frame = pd.DataFrame({"tool": [json.dumps(d) for d in documents]})
+    changes = {"decoder.kind": "causal_lm", "decoder.path": str(path), "decoder.max_tokens": 160}
+    config = Config.from_preset("quick", changes).for_record("tool")
+    schema = Dataset.build("tools", {"train": frame}, record="tool").schema
+    decoder = build_model(config, FittedCodec(schema, {}, {})).eval().decoder
+    prompt = torch.randn(40, decoder.soft_tokens, decoder.width)
+    written = decoder.write(prompt, 1.0, torch.Generator().manual_seed(0))
+    assert written.rejected == {} and len(written.rows) == 40
+    assert max(len(json.loads(text)["open"]) for text in written.rows["tool"]) > 1
+    monkeypatch.setattr("difflm.models.causal_writer.CLOSING_TOKENS", 0)
+    monkeypatch.setattr("difflm.formats.json_watch.JsonWatch.accepts", lambda watch, piece: True)
+    again = decoder.write(prompt, 1.0, torch.Generator().manual_seed(0))
+    assert any(reason.startswith("longer") for reason in again.rejected)

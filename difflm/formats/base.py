@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
 
+class Watch(Protocol):
+    """Reads a row as it is written, refuses what the grammar of its format cannot, and knows how it ends soonest."""
+
+    @property
+    def late(self) -> bool:
+        """Whether the record is about to become longer than any may be."""
+
+    @property
+    def endings(self) -> tuple[bytes, ...]:
+        """First bytes of what leads to the end of the record soonest from here, best first."""
+
+    def accepts(self, piece: bytes) -> bool:
+        """Whether `piece` may be written next."""
+
+    def feed(self, piece: bytes) -> bool:
+        """Read on; False where it should not have been written."""
+
+
 class RecordFormat(ABC):
     """Records <-> text. `read(write(record)) == record` for every record of the format."""
+
+    def watch(self) -> Watch | None:
+        """What reads a new row along, where the grammar is not enough."""
+        return None
 
     @abstractmethod
     def write(self, record: Mapping[str, Any]) -> str:

@@ -16,10 +16,11 @@ import pandas as pd
 
 from difflm.columns import Column, Kind
 from difflm.errors import ConfigError, DataError
-from difflm.formats.base import RecordFormat
+from difflm.formats.base import RecordFormat, Watch
 from difflm.formats.json_grammar import json_grammar
 from difflm.formats.json_schema import Validity, narrowed
 from difflm.formats.json_text import canonical_text, parse_document
+from difflm.formats.json_watch import JsonWatch
 from difflm.formats.table import lark_string
 
 
@@ -75,6 +76,10 @@ class ToolFormat(DocumentFormat):
     """JSON documents that share a schema, such as definitions of tools."""
 
     name = "tool"
+
+    def watch(self) -> Watch:
+        """Keys of one object differ."""
+        return JsonWatch(self.longest)
 
     def __init__(self, json_schema: Mapping[str, Any], longest: int) -> None:
         """`json_schema` as `infer_json_schema` makes it."""

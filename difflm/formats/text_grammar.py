@@ -56,6 +56,8 @@ class TextGrammar:
         heads = (f"(?<={re.escape(str(name)[0])})(?={re.escape(str(name)[1:])})" for name in names)
         self._special = re.compile("|".join(heads) or "(?!)")
         self._executor = LLExecutor()
+        self._pieces: list[bytes] = []
+        self._beginning: dict[bytes, torch.Tensor] = {}
         self._compiled: tuple[str, LLMatcher] | None = None
 
     def encode(self, text: str) -> list[int]:
@@ -75,6 +77,20 @@ class TextGrammar:
         body = list(ids[:-1]) if self.end is not None and len(ids) and ids[-1] == self.end else list(ids)
         text = self.tokens.decode_bytes(body).decode("utf-8")
         return text if self.end is not None else text.removesuffix(LINE_END)
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The bytes of each entry (V) of the vocabulary."""
+        if not self._pieces:
+            self._pieces = [self.tokens.decode_bytes([token]) for token in range(self.vocabulary)]
+        return self._pieces
+
+    def beginning(self, first: bytes) -> torch.Tensor:
+        """Which entries (V) of the vocabulary begin with one of these bytes."""
+        if first not in self._beginning:
+            flags = [piece[:1] != b"" and piece[0] in first for piece in self.pieces]
+            self._beginning[first] = torch.tensor(flags)
+        return self._beginning[first]
 
     def source(self, only: Mapping[str, Sequence[Any]] | None = None) -> str:
         """Lark source of a closed record."""
@@ -102,6 +118,7 @@ class Matchers:
         self.done = np.zeros(len(matchers), dtype=bool)
         width = max(grammar.vocabulary, grammar.tokens.vocab_size)
         self._bits = allocate_token_bitmask(len(matchers), width)
+        self._watches = [grammar.form.watch() for _ in matchers]
 
     def forced(self, rows: Sequence[int]) -> list[list[int]]:
         """Tokens of `rows` that have no alternative from here on; they count as written."""
@@ -142,6 +159,25 @@ class Matchers:
         after = self.forced(rows)
         return [[t, *more] if live else [] for t, more, live in zip(tokens, after, open_, strict=True)]
 
+    def refuses(self, row: int, token: int) -> bool:
+        """Whether a token that the grammar allows must not come next."""
+        watch = self._watches[row]
+        return watch is not None and not watch.accepts(self.grammar.pieces[token])
+
+    def late(self, row: int) -> bool:
+        """Whether the row is about to become longer than any may be."""
+        watch = self._watches[row]
+        return watch is not None and watch.late
+
+    def ending(self, row: int, allowed: torch.Tensor) -> torch.Tensor:
+        """Of the entries (V) that are allowed next those that lead to the end of the row soonest."""
+        watch = self._watches[row]
+        for first in () if watch is None else watch.endings:
+            narrowed = allowed & self.grammar.beginning(first).to(allowed.device)
+            if narrowed.any():
+                return narrowed
+        return allowed
+
     def problem(self, row: int) -> str | None:
         """Why a row could not be written to its end; None where it was, or still is being."""
         return "the grammar failed" if self.matchers[row].is_error() else None
@@ -150,4 +186,7 @@ class Matchers:
         matcher = self.matchers[row]
         matcher.consume_tokens(tokens)
         self.written[row] += tokens
+        if (watch := self._watches[row]) is not None:
+            for token in tokens:
+                watch.feed(self.grammar.pieces[token])
         self.done[row] = matcher.is_stopped()

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 PROMPT_STD = 0.3
 """Standard deviation of the injector's prompts; they are brought to that of the LM's embeddings."""
-LOGIT_BUDGET = 2**28
-"""Most logits (rows x tokens x V) held at once in training; beyond it, parts are recomputed."""
+LOGIT_BUDGET, LOOKED_LOGITS = 2**28, 2**23
+"""Most logits (rows x tokens x V) held at once: in training, where beyond it parts are recomputed, and without
+gradients."""
 WRITE_ROWS, PART_ROWS = 256, 32
 """Rows that are written at once: by a GPU, and by one thread of a CPU."""
 
@@ -59,6 +60,7 @@ class CausalLMDecoder(Decoder):
         embeddings = lm.get_input_embeddings()
         table: Any = embeddings.weight
         self._held = (lm,)
+        self._fused = lm.config._attn_implementation == "sdpa"
         if trained:
             self.own = lm
         self.form, self.max_tokens, self.soft_tokens = form, max_tokens, soft_tokens
@@ -92,6 +94,14 @@ class CausalLMDecoder(Decoder):
         tokenizer, form = load_tokenizer(settings.path), make_format(schema, config.format.text)
         joint = settings.joint
         return cls(lm, tokenizer, form, config.injection.tokens, settings.max_tokens, joint)
+
+    def train(self, mode: bool = True) -> CausalLMDecoder:
+        """On a CPU plain products are faster than the fused attention kernel forwards and backwards, and slower in
+        writing."""
+        super().train(mode)
+        if self._fused and self.token_rows().device.type == "cpu":
+            self.lm.set_attn_implementation("eager" if mode else "sdpa")
+        return self
 
     @property
     def lm(self) -> PreTrainedModel:
@@ -155,6 +165,8 @@ class CausalLMDecoder(Decoder):
             word_dropout = word_dropout[:, :longest]
         if added is not None:
             added = added[:, :longest]
+        if not torch.is_grad_enabled():
+            return self._looked_at(prompt, ids, mask, word_dropout, added)
         rows = max(1, LOGIT_BUDGET // (max(longest, 1) * self.grammar.vocabulary))
         if len(ids) <= rows:
             return self._nll(prompt, ids, mask, word_dropout, added)
@@ -166,6 +178,23 @@ class CausalLMDecoder(Decoder):
             )
             parts.append(checkpoint(self._nll, *part, use_reentrant=False, preserve_rng_state=False))
         return torch.cat(parts)
+
+    def _looked_at(
+        self, prompt: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, *others: Any
+    ) -> torch.Tensor:
+        """Nats (B,) without gradients: rows of like length together, a few at a time."""
+        lengths = mask.sum(dim=1)
+        nll, first = prompt.new_zeros(len(ids), dtype=torch.float32), 0
+        order = lengths.argsort(descending=True)
+        while first < len(order):
+            longest = int(lengths[order[first]])
+            part = order[first : first + max(1, LOOKED_LOGITS // (max(longest, 1) * self.grammar.vocabulary))]
+            hidden, added = (None if one is None else one[part, :longest] for one in others)
+            nll[part] = self._nll(
+                prompt[part], ids[part, :longest], mask[part, :longest], hidden, added
+            ).float()
+            first += len(part)
+        return nll
 
     def _nll(
         self,
@@ -185,8 +214,9 @@ class CausalLMDecoder(Decoder):
         places = torch.arange(x.shape[1], device=x.device)[None]
         # Padding is at the end and the LM is causal: no mask is needed, and attention takes its fast path.
         logits = self.lm(inputs_embeds=x, position_ids=places, use_cache=False).logits[:, -ids.shape[1] :]
-        nll = F.cross_entropy(logits.float().transpose(1, 2), ids, reduction="none")
-        return (nll * mask).sum(dim=1)
+        # Padding costs as much as tokens do: it is left out, and the vocabulary stays the last dimension.
+        nll = F.cross_entropy(logits[mask].float(), ids[mask], reduction="none")
+        return nll.new_zeros(mask.shape).masked_scatter(mask, nll).sum(dim=1)
 
     def _opening(self, prompt: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, P [+ 1], D) of the soft prompt, and of BOS where there is one."""

@@ -18,6 +18,8 @@ from difflm.models.paced_cache import PacedCache
 
 STEP_COST = 64
 """What a step costs beside its tokens, in tokens."""
+CLOSING_TOKENS = 96
+"""Tokens before the longest length from which a row takes what leads to its end."""
 KEPT_SHARE = 0.75
 """Share of the rows that still go on below which the others leave the cache."""
 
@@ -93,6 +95,7 @@ class CausalWriter:
         def going(row: int) -> bool:
             return not matchers.done[row] and len(matchers.written[row]) < max_tokens
 
+        closing = max_tokens - min(CLOSING_TOKENS, max_tokens // 4)
         live = list(range(len(self.taken)))
         waiting = matchers.forced(live)
         while True:
@@ -103,8 +106,11 @@ class CausalWriter:
             if ready:
                 rows = [live[place] for place in ready]
                 allowed = matchers.allowed(rows, self.taken.device)
+                for place, row in enumerate(rows):
+                    if len(matchers.written[row]) >= closing or matchers.late(row):
+                        allowed[place] = matchers.ending(row, allowed[place])
                 logits = self.logits[ready].float().masked_fill(~allowed, -torch.inf)
-                tokens = choose(logits, temperature, generator).tolist()
+                tokens = _chosen(matchers, rows, logits, temperature, generator)
                 for place, chunk in zip(ready, matchers.advance(rows, tokens), strict=True):
                     waiting[place] = chunk if going(live[place]) else []
             on = [place for place, row in enumerate(live) if going(row)]
@@ -113,6 +119,27 @@ class CausalWriter:
             if len(on) <= KEPT_SHARE * len(live):
                 self.keep(on)
                 live, waiting = [live[place] for place in on], [waiting[place] for place in on]
+
+
+def _chosen(
+    matchers: Matchers,
+    rows: Sequence[int],
+    logits: torch.Tensor,
+    temperature: float,
+    generator: torch.Generator,
+) -> list[int]:
+    """A token for each of `rows` by `logits` (n, V); what is refused is drawn again, unless nothing else is left."""
+    tokens: list[int] = choose(logits, temperature, generator).tolist()
+    drawn = list(range(len(rows)))
+    while refused := [place for place in drawn if matchers.refuses(rows[place], tokens[place])]:
+        for place in refused:
+            logits[place, tokens[place]] = -torch.inf
+        drawn = [place for place in refused if logits[place].max() > -torch.inf]
+        if not drawn:
+            break
+        for place, token in zip(drawn, choose(logits[drawn], temperature, generator).tolist(), strict=True):
+            tokens[place] = token
+    return tokens
 
 
 def step_width(waiting: Sequence[int]) -> int:

@@ -259,7 +259,7 @@ class Loop:
         """Plan fewer steps while this machine is more than a tenth slower than planned, up to the plan's again when it
         recovers; asked now and then, by the pace since the look before the last."""
         limit = self.plan.seconds
-        if limit is None or self.step < 20 or self.progress < self.next_check:
+        if limit is None or self.step < min(20, self.plan.steps // 4) or self.progress < self.next_check:
             return
         self.next_check = self.progress + CHECK_EVERY
         step, seconds = self.looks[0]

@@ -20,19 +20,21 @@ PRIOR_STEP_SECONDS = 0.009
 """Time of a step that does not grow with the batch (optimisers, Python)."""
 LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
-FOREIGN_RATE = 1.3e11
+FOREIGN_RATE = 1.4e11
 """The same for a decoder of transformers beside an encoder of ours."""
-EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 3_000
+EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
-OVERHEAD_SECONDS = 30.0
+OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
 OVERHEAD_SHARE = 0.02
-"""What is left of the time limit for starting, reading, encoding, the latent use and the first samples; half of a
-limit of less than a minute."""
+"""What is left of the time limit for starting, reading, encoding, the latent use and the first samples, of rows and of
+documents; half of a short limit."""
 MOST_EPOCHS = {"lm": 40.0, "vae": 30.0}
 ENOUGH_STEPS = 1500
 """Passes over the table beyond which rows are learned by heart: the learning rate has to come down before that. A short
 table gets so many steps all the same, and stops by its held-out rows."""
-LEAST_STEPS = 40
+LEAST_STEPS, SOME_STEPS = 40, 80
+"""Steps that are taken whatever the limit, and those that long records are given by smaller batches."""
+LEAST_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,14 @@ class Size:
 def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan]:
     """A Plan for each stage: "lm" (share may be 0), "vae", "prior"; `speed` is that of `machine_speed`."""
     limit = config.time_limit * 60
-    budget = max(limit * (1 - OVERHEAD_SHARE) - OVERHEAD_SECONDS, limit / 2)
     compact = config.decoder.kind == "compact"
+    overhead = OVERHEAD_SECONDS if compact else DOCUMENT_SECONDS
+    budget = max(limit * (1 - OVERHEAD_SHARE) - overhead, limit / 2)
     lm_share = config.lm.share if compact else 0.0
     prior_share = config.prior.share if config.prior.kind == "diffusion" else 0.05
     shares = {"lm": lm_share, "prior": prior_share, "vae": 1 - lm_share - prior_share}
     batch = _batch(config.vae.batch_size, size.rows)
+    batch = _affordable(batch, row_operations(config, size, "vae"), budget * shares["vae"] * speed / 2)
     common = {
         "batch_size": batch,
         "lr": config.vae.lr,
@@ -129,6 +133,12 @@ def denoiser_weights(config: Config) -> int:
     width = config.prior.width
     enter = config.latent.size * (1 + 2 * config.prior.fourier) * width
     return int(enter + config.prior.blocks * 4.5 * width**2)
+
+
+def _affordable(batch: int, cost: float, seconds: float) -> int:
+    """Rows of a step so that SOME_STEPS of them fit into `seconds`: few steps of many rows teach less."""
+    rows = (seconds / SOME_STEPS - STEP_SECONDS) * REFERENCE_RATE / cost
+    return min(batch, max(LEAST_BATCH, int(rows)))
 
 
 def _batch(most: int, rows: int) -> int:
