@@ -126,6 +126,7 @@ DOCUMENTS: dict[str, Any] = {
     "vae.batch_size": 32,
     "vae.lr": 1e-3,
     "vae.evaluations": 3,
+    "prior.share": 0.1,
     "sample.max_attempts": 8.0,
 }
 """Settings of documents: some hundred tokens each instead of twenty, written by a language model that knows much."""

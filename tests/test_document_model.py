@@ -167,6 +167,7 @@ def test_a_random_model_ends_every_document_and_repeats_no_key(
     assert written.rejected == {} and len(written.rows) == 40
     assert max(len(json.loads(text)["open"]) for text in written.rows["tool"]) > 1
     monkeypatch.setattr("difflm.models.causal_writer.CLOSING_TOKENS", 0)
+    monkeypatch.setattr("difflm.formats.json_watch.LAST_BYTES", -1_000_000)
     monkeypatch.setattr("difflm.formats.json_watch.JsonWatch.accepts", lambda watch, piece: True)
     again = decoder.write(prompt, 1.0, torch.Generator().manual_seed(0))
     assert any(reason.startswith("longer") for reason in again.rejected)

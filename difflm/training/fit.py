@@ -39,16 +39,16 @@ from difflm.training.vae import train_vae
 
 HELD_OUT = 2048
 """Most held-out rows that an evaluation during training takes."""
-HELD_TOKENS = 2**17
-"""And most tokens of these rows: they go through the decoder in one piece."""
+HELD_TOKENS, HELD_DOCUMENT_TOKENS = 2**17, 2**14
+"""And most tokens of these rows, and of documents."""
 LATENT_TOKENS = 4_000_000
 """Tokens of the training rows that are encoded at the end; the prior and the map need no more of a long table."""
 LEAST_LATENTS = 10_000
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
-LOOKED_AT, LOOKED_DOCUMENTS = 512, 32
+LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
 """Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""
-SHOWN = 6
+SHOWN, SHOWN_DOCUMENTS = 6, 3
 
 
 @dataclass
@@ -81,7 +81,8 @@ def train_all(
     batch = prepare(model, train)
     set_dropout(model, config.vae.dropout)
     tokens = mean_tokens(batch)
-    held = prepare(model, validation.iloc[: min(HELD_OUT, int(HELD_TOKENS / tokens) + 1)])
+    most = HELD_TOKENS if config.decoder.kind == "compact" else HELD_DOCUMENT_TOKENS
+    held = prepare(model, validation.iloc[: min(HELD_OUT, int(most / tokens) + 1)])
     encoded = some_rows(len(train), max(LEAST_LATENTS, int(LATENT_TOKENS / tokens)), config.seed)
     fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
     looked = EVALUATION_ROWS if config.decoder.kind == "compact" else EVALUATION_DOCUMENTS
@@ -124,7 +125,8 @@ def make_look(
 ) -> Callable[[], dict[str, Any]]:
     """Accuracy of greedily reconstructed held-out cells, from both levels of the latent and from the core alone,
     and a few rows written from N(0, I) for whoever watches."""
-    looked = LOOKED_AT if isinstance(model.decoder, CompactDecoder) else LOOKED_DOCUMENTS
+    compact = isinstance(model.decoder, CompactDecoder)
+    looked, written = (LOOKED_AT, SHOWN) if compact else (LOOKED_DOCUMENTS, SHOWN_DOCUMENTS)
     some = {k: v[:looked] for k, v in batch.items()}
 
     def accuracy(details: bool) -> float | None:
@@ -135,9 +137,9 @@ def make_look(
     def look() -> dict[str, Any]:
         values = {"accuracy": accuracy(True)}
         # Writing a document takes as many steps as it has tokens: the core alone is looked at when all is done.
-        if model.details is not None and isinstance(model.decoder, CompactDecoder):
+        if model.details is not None and compact:
             values["core_accuracy"] = accuracy(False)
-        z = torch.randn(SHOWN, model.injector.size, generator=seeded(0, "look"))
+        z = torch.randn(written, model.injector.size, generator=seeded(0, "look"))
         shown = decode_latents(model, z, 0.0, 1.0, 0)[0]
         named = [c.name for c in schema.columns if c.kind is not Kind.identifier]
         filled = shown.reindex(columns=schema.names)
