@@ -122,6 +122,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 DOCUMENTS: dict[str, Any] = {
     "latent.slots": 8,
     "latent.slot_dim": 8,
+    "latent.detail_dim": 64,
     "beta.floor": 24.0,
     "vae.batch_size": 32,
     "vae.lr": 1e-3,

@@ -11,6 +11,7 @@ from difflm.models.compact import CompactDecoder
 from difflm.models.compact_encoder import CompactEncoder
 from difflm.models.decoder import Decoder, Encoder
 from difflm.models.details import Details
+from difflm.models.document_encoder import DocumentEncoder
 from difflm.models.injectors import make_injector
 from difflm.models.token_encoder import TokenEncoder
 from difflm.models.vae import LatentLM
@@ -34,7 +35,6 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
         encoder = CompactEncoder(codec, *sizes)
     elif e.kind == "tokens":
         from difflm.models.causal_lm import CausalLMDecoder
-        from difflm.models.document_encoder import DocumentEncoder
 
         if not isinstance(decoder, CausalLMDecoder):
             raise ConfigError("decoder.kind=causal_lm beside encoder.kind=tokens", made.kind)
@@ -52,4 +52,6 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
     if latent.detail_dim and shared and isinstance(encoder, TokenEncoder):
         slots = len(codec.tail_slots) if made.kind == "compact" else 0
         details = Details(latent.detail_dim, slots, encoder.state_width, decoder.width)
+        if isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
+            details.begin_with(encoder.token_states(), decoder.head_rows())
     return LatentLM(encoder, injector, decoder, details)

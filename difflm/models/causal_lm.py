@@ -208,14 +208,17 @@ class CausalLMDecoder(Decoder):
         if hidden is not None:
             tokens = tokens * (~hidden[:, :-1, None])
         x = torch.cat([self._opening(prompt), tokens], dim=1)
-        if added is not None:
-            before = x.shape[1] - added.shape[1]
-            x = torch.cat([x[:, :before], x[:, before:] + self.scaled(added)], dim=1)
         places = torch.arange(x.shape[1], device=x.device)[None]
         # Padding is at the end and the LM is causal: no mask is needed, and attention takes its fast path.
         logits = self.lm(inputs_embeds=x, position_ids=places, use_cache=False).logits[:, -ids.shape[1] :]
         # Padding costs as much as tokens do: it is left out, and the vocabulary stays the last dimension.
-        nll = F.cross_entropy(logits[mask].float(), ids[mask], reduction="none")
+        chosen = logits[mask].float()
+        if added is not None:
+            # Only some rows of a batch have details; the others have zeros there.
+            detailed = added.flatten(1).any(dim=1)[:, None].expand_as(mask)[mask]
+            told = self.details_logits(added[mask][detailed])
+            chosen = chosen.index_add(0, detailed.nonzero()[:, 0], told)
+        nll = F.cross_entropy(chosen, ids[mask], reduction="none")
         return nll.new_zeros(mask.shape).masked_scatter(mask, nll).sum(dim=1)
 
     def _opening(self, prompt: torch.Tensor) -> torch.Tensor:
@@ -227,6 +230,19 @@ class CausalLMDecoder(Decoder):
             return x
         bos = embeddings(torch.full((len(prompt), 1), self.bos, device=table.device))
         return torch.cat([x, bos], dim=1)
+
+    def head_rows(self) -> torch.Tensor:
+        """Output embeddings (V, D)."""
+        head: Any = self.lm.get_output_embeddings() or self.lm.get_input_embeddings()
+        rows: torch.Tensor = head.weight
+        return rows
+
+    def details_logits(self, added: torch.Tensor) -> torch.Tensor:
+        """What details (..., D) add to the logits (..., V), in float32: the products of the head's own rows.
+
+        They act behind the LM, not on its input, where a hint of the next token would look like a wrong last one."""
+        rows = self.head_rows()
+        return F.linear(added.to(rows.dtype), rows).float() / float(rows.detach().float().std()) * PROMPT_STD
 
     def scaled(self, x: torch.Tensor) -> torch.Tensor:
         """`x` in the scale and precision of the LM's embeddings."""
@@ -250,8 +266,8 @@ class CausalLMDecoder(Decoder):
         for first in range(0, len(prompt), WRITE_ROWS):
             part = prompt[first : first + WRITE_ROWS]
             matchers = self.grammar.start(len(part), only)
-            added = None if given is None else self.scaled(given.inputs[first : first + WRITE_ROWS])
-            writer = CausalWriter(self.lm, self._opening(part), added)
+            added = None if given is None else given.inputs[first : first + WRITE_ROWS]
+            writer = CausalWriter(self.lm, self._opening(part), added, self.details_logits)
             writer.run(matchers, self.max_tokens, temperature, generator)
             for row, ids in enumerate(matchers.written):
                 if not matchers.done[row]:

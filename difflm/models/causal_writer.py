@@ -7,7 +7,7 @@ width, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from transformers import PreTrainedModel
@@ -27,17 +27,19 @@ KEPT_SHARE = 0.75
 class CausalWriter:
     """What B rows have read so far; `logits` (B, V) are of the next token of each that read something."""
 
-    def __init__(self, lm: PreTrainedModel, opening: torch.Tensor, added: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        lm: PreTrainedModel,
+        opening: torch.Tensor,
+        added: torch.Tensor | None = None,
+        to_logits: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
         """`opening` (B, O, D) are the embeddings before the record; they are read with the first tokens.
 
-        `added` (B, T, D) goes to the input that predicts each token; a record may run on after the last of them."""
-        self.lm, self.opened = lm, opening.shape[1]
-        self.told = opening
-        if added is not None and added.shape[1]:
-            # The last of the opening predicts the first token.
-            after = added.shape[1] - 1
-            self.told = torch.nn.functional.pad(opening, (0, 0, 0, after))
-            self.told[:, self.opened - 1 :] += added
+        `added` (B, T, D) is told by details of each token and becomes logits by `to_logits`; a record may run on after
+        the last of them."""
+        self.lm, self.opening, self.opened = lm, opening, opening.shape[1]
+        self.added, self.to_logits = added, to_logits
         self.taken = torch.zeros(len(opening), dtype=torch.long, device=opening.device)
         self.cache = PacedCache()
         self.logits = torch.empty(0)
@@ -68,23 +70,31 @@ class CausalWriter:
         )
         self.taken = self.taken + lengths
         last = (lengths - 1 - width + out.logits.shape[1]).clamp(min=0)
-        self.logits = out.logits[torch.arange(len(x), device=device), last]
+        self.logits = out.logits[torch.arange(len(x), device=device), last].float() + self._told()
 
     def _inputs(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, L, D): the opening, then tokens, with what the details say at each."""
+        """Embeddings (B, L, D): the opening, then tokens."""
         x: torch.Tensor = self.lm.get_input_embeddings()(ids)
-        end = self.told.shape[1]
-        if int(places.min()) >= end:
+        if int(places.min()) >= self.opened:
             return x
-        inside = (places < end)[:, :, None]
-        index = places.clamp(max=end - 1)[:, :, None].expand(-1, -1, self.told.shape[2])
-        told = self.told.gather(1, index) * inside
-        return torch.where((places < self.opened)[:, :, None], told, x + told)
+        before = (places < self.opened)[:, :, None]
+        index = places.clamp(max=self.opened - 1)[:, :, None].expand(-1, -1, x.shape[2])
+        return torch.where(before, self.opening.gather(1, index), x)
+
+    def _told(self) -> torch.Tensor | float:
+        """Logits (B, V) that the details of the next tokens add; nothing beyond the last of them."""
+        if self.added is None or self.to_logits is None or not self.added.shape[1]:
+            return 0.0
+        at = self.taken - self.opened
+        inside = at < self.added.shape[1]
+        rows = torch.arange(len(at), device=at.device)
+        return self.to_logits(self.added[rows, torch.where(inside, at, 0)] * inside[:, None])
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with some of the rows only."""
         index = torch.tensor(places, device=self.taken.device)
-        self.taken, self.told, self.logits = self.taken[index], self.told[index], self.logits[index]
+        self.taken, self.opening, self.logits = self.taken[index], self.opening[index], self.logits[index]
+        self.added = None if self.added is None else self.added[index]
         self.cache.keep(index)
 
     def run(
@@ -109,7 +119,7 @@ class CausalWriter:
                 for place, row in enumerate(rows):
                     if len(matchers.written[row]) >= closing or matchers.late(row):
                         allowed[place] = matchers.ending(row, allowed[place])
-                logits = self.logits[ready].float().masked_fill(~allowed, -torch.inf)
+                logits = self.logits[ready].masked_fill(~allowed, -torch.inf)
                 tokens = _chosen(matchers, rows, logits, temperature, generator)
                 for place, chunk in zip(ready, matchers.advance(rows, tokens), strict=True):
                     waiting[place] = chunk if going(live[place]) else []

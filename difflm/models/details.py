@@ -20,6 +20,9 @@ from torch import nn
 from difflm.formats.numbers import RADIX
 from difflm.models.decoder import Given
 
+CODE_LOGVAR, CODE_STRENGTH, CODE_STD = -4.0, 2.0, 0.3
+"""How sure a code of tokens is of itself at first, and its size as a row of the head."""
+
 
 class DetailLatent(NamedTuple):
     """mu, logvar (B, T + H, d) in float32; positions after the end of a row carry nothing."""
@@ -53,6 +56,28 @@ class Details(nn.Module):
         # Where codes are equally long, the posterior of a digit given z is a softmax of z mu / variance.
         self.digit_head = nn.Parameter((code / logvar.exp()).repeat(tail_slots, 1, 1))
         self.digit_bias = nn.Parameter(torch.zeros(tail_slots, RADIX))
+
+    @torch.no_grad()
+    def begin_with(self, states: torch.Tensor, rows: torch.Tensor) -> None:
+        """Start as a code of tokens: read off what an encoder's states (V, W) of single tokens differ in most, and hand
+        on what of the rows (V, D) of a language model's head these few numbers tell.
+
+        Thousands of tokens would take as many steps to find a code by themselves."""
+        normal = self.norm(states)
+        centre = normal.mean(dim=0)
+        axes = torch.linalg.svd(normal - centre, full_matrices=False).Vh[: self.size]
+        spread = ((normal - centre) @ axes.t()).std(dim=0).clamp(min=1e-6)
+        weight = axes / spread[:, None]
+        # A narrow encoder has fewer axes than there are details; the others start as they were made.
+        self.read.weight[: len(axes)] = weight
+        self.read.bias[: len(axes)] = -(weight @ centre)
+        self.read.weight[self.size :] = 0.0
+        self.read.bias[self.size :] = CODE_LOGVAR
+        code = self.read(normal)[:, : self.size]
+        rows = rows.float()
+        centred = (rows - rows.mean(dim=0)) / rows.std() * CODE_STD
+        self.enter.weight.copy_(CODE_STRENGTH * torch.linalg.lstsq(code, centred).solution.t())
+        self.enter.bias.zero_()
 
     def encode(self, states: torch.Tensor, there: torch.Tensor, tails: torch.Tensor | None) -> DetailLatent:
         """Posterior of the encoder's states (B, T, W) where `there` (B, T) is a token, and of tail digits (B, H)."""

@@ -33,6 +33,12 @@ class DocumentEncoder(TokenEncoder):
         self.place = nn.Parameter(torch.randn(PLACES, width) * 0.05)
         self.add_blocks(width, layers, heads, slots, slot_dim)
 
+    @torch.no_grad()
+    def token_states(self) -> torch.Tensor:
+        """What (V, W) the blocks get of each token alone."""
+        states: torch.Tensor = self.enter(self.token.weight)
+        return states
+
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """The decoder's own text_ids and text_mask."""
         return self._decoder[0].prepare(rows)

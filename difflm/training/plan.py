@@ -20,7 +20,7 @@ PRIOR_STEP_SECONDS = 0.009
 """Time of a step that does not grow with the batch (optimisers, Python)."""
 LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
-FOREIGN_RATE = 1.4e11
+FOREIGN_RATE = 6.5e10
 """The same for a decoder of transformers beside an encoder of ours."""
 EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
