@@ -32,6 +32,8 @@ def edit_row(run: Run, latents: Latents) -> None:
             "No column of this table has a direction: too few rows share a value.", icon=":material/info:"
         )
         return
+    # A column with an order shows best what the slider does.
+    columns.sort(key=lambda name: not has_order(latents.real_rows[name]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         last = len(latents.real) - 1
         row = int(st.number_input("Real row number", 0, last, 0, width=180, key=f"edit-row-{run.name}"))
@@ -39,12 +41,12 @@ def edit_row(run: Run, latents: Latents) -> None:
             "Column to move along", columns, width=260, key=f"edit-column-{run.name}", help=EDIT
         )
         value = _value(latents.real_rows[name], run.name, name)
-    far = 3.0 if value is None else 2.0
+    far = 4.0
     reach = st.slider(
         "How far",
         -far if value is None else 0.0,
         far,
-        1.0,
+        2.0,
         0.25,
         key=f"edit-reach-{run.name}-{value is None}",
         help="In standard deviations of the column; for a value, 1 leads from the rows without it to those with it.",
