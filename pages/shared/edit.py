@@ -33,7 +33,8 @@ def edit_row(run: Run, latents: Latents) -> None:
         )
         return
     # A column with an order shows best what the slider does.
-    columns.sort(key=lambda name: not has_order(latents.real_rows[name]))
+    ordered = {name: has_order(values) for name, values in latents.real_rows.items()}
+    columns.sort(key=lambda name: not ordered[name])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         last = len(latents.real) - 1
         row = int(st.number_input("Real row number", 0, last, 0, width=180, key=f"edit-row-{run.name}"))
