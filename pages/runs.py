@@ -10,6 +10,7 @@ from pages.shared import charts
 from pages.shared.live import curves_of
 from pages.shared.palette import Palette
 from pages.shared.picker import all_runs, has_model, is_demo
+from pages.shared.public import may_train
 from pages.shared.run_table import SERIES, confirm_delete, offer_undo, run_table
 from pages.shared.session import choose_run, guard
 from pages.shared.settings_form import overrides_of
@@ -43,6 +44,7 @@ if len(picked) == 1:
         if (
             state in ("stopped", "failed")
             and not is_demo(run)
+            and may_train()
             and st.button("Resume", icon=":material/resume:")
         ):
             jobs.resume(run)

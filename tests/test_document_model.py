@@ -75,7 +75,7 @@ def test_details_reach_the_same_position_in_one_shot_and_step_by_step(
     whole = decoder.row_nll(prompt, batch, None, added)
     assert not torch.allclose(whole, decoder.row_nll(prompt, batch))
     with torch.no_grad():
-        writer = CausalWriter(decoder.lm, decoder._opening(prompt), added, decoder.details_logits)
+        writer = CausalWriter(decoder.lm, decoder._opening(prompt), added, decoder.details_logits())
         nll = torch.zeros(1)
         writer.read([[]])
         for token in ids:
@@ -86,7 +86,7 @@ def test_details_reach_the_same_position_in_one_shot_and_step_by_step(
             decoder.lm,
             decoder._opening(prompt.repeat(2, 1, 1)),
             added.repeat(2, 1, 1),
-            decoder.details_logits,
+            decoder.details_logits(),
         )
         for first, second in ((ids[:3], ids[:5]), (ids[3:4], []), (ids[4:], ids[5:])):
             pair.read([first, second])

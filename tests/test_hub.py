@@ -107,8 +107,12 @@ def test_space_folder_is_whole_and_has_no_strangers(tmp_path: Path) -> None:
     names = [p.name for p in root.rglob("*")]
     assert not any(name.endswith((".lock", ".pyc")) or name in ("tests", ".git", ".venv") for name in names)
     assert execute(["share", str(DEMO), "--what", "space", "--out", str(root)]) == 0
-    other = SimpleNamespace(path=tmp_path / "other")
-    other.path.mkdir()
-    (other.path / "mine.txt").write_text("x")
-    assert execute(["share", str(DEMO), "--what", "space", "--out", str(other.path)]) == 2
-    assert (other.path / "mine.txt").exists()
+    other = tmp_path / "other"
+    (other / "pages").mkdir(parents=True)
+    for name in ("Dockerfile", "pages/mine.py"):
+        (other / name).write_text("x")
+    (tmp_path / "file").write_text("x")
+    project = DEMO.parents[1]
+    for place in (other, tmp_path / "file", project, project / "checkpoints" / "space"):
+        assert execute(["share", str(DEMO), "--what", "space", "--out", str(place)]) == 2
+    assert (other / "pages" / "mine.py").exists() and (project / "pages" / "home.py").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 QUOTE, ESCAPE = 0x22, 0x5C
 OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = b"{}[]"
 COMMA = 0x2C
@@ -37,11 +39,9 @@ class JsonWatch:
         quotes = piece.count(QUOTE)
         if not quotes or (quotes < 3 and not any(self.open)):
             return True
-        trial = JsonWatch(self.limit)
+        trial = copy(self)
         trial.open = [None if keys is None else set(keys) for keys in self.open]
         trial.text = bytearray(self.text)
-        trial.in_string, trial.is_key = self.in_string, self.is_key
-        trial.escaped, trial.wants_key = self.escaped, self.wants_key
         return trial.feed(piece)
 
     def feed(self, piece: bytes) -> bool:

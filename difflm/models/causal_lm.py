@@ -121,8 +121,7 @@ class CausalLMDecoder(Decoder):
         return self
 
     def _vocabulary(self) -> int:
-        head: Any = self.lm.get_output_embeddings() or self.lm.get_input_embeddings()
-        return int(head.weight.shape[0])
+        return len(self.head_rows())
 
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """text_ids (n, T) int32, padded at the end with 0, and text_mask (n, T) bool.
@@ -216,7 +215,7 @@ class CausalLMDecoder(Decoder):
         if added is not None:
             # Only some rows of a batch have details; the others have zeros there.
             detailed = added.flatten(1).any(dim=1)[:, None].expand_as(mask)[mask]
-            told = self.details_logits(added[mask][detailed])
+            told = self.details_logits()(added[mask][detailed])
             chosen = chosen.index_add(0, detailed.nonzero()[:, 0], told)
         nll = F.cross_entropy(chosen, ids[mask], reduction="none")
         return nll.new_zeros(mask.shape).masked_scatter(mask, nll).sum(dim=1)
@@ -237,12 +236,14 @@ class CausalLMDecoder(Decoder):
         rows: torch.Tensor = head.weight
         return rows
 
-    def details_logits(self, added: torch.Tensor) -> torch.Tensor:
-        """What details (..., D) add to the logits (..., V), in float32: the products of the head's own rows.
+    def details_logits(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """From details (..., D) to what they add to the logits (..., V), in float32: products with the head's own rows.
 
-        They act behind the LM, not on its input, where a hint of the next token would look like a wrong last one."""
+        They act behind the LM, not on its input, where a hint of the next token would look like a wrong last one. The
+        size of the rows is measured once: weights stay as they are for a step, and for a batch that is written."""
         rows = self.head_rows()
-        return F.linear(added.to(rows.dtype), rows).float() / float(rows.detach().float().std()) * PROMPT_STD
+        spread = float(rows.detach().float().std())
+        return lambda added: F.linear(added.to(rows.dtype), rows).float() / spread * PROMPT_STD
 
     def scaled(self, x: torch.Tensor) -> torch.Tensor:
         """`x` in the scale and precision of the LM's embeddings."""
@@ -263,11 +264,12 @@ class CausalLMDecoder(Decoder):
         texts: list[str] = []
         index: list[int] = []
         reasons: Counter[str] = Counter()
+        to_logits = None if given is None else self.details_logits()
         for first in range(0, len(prompt), WRITE_ROWS):
             part = prompt[first : first + WRITE_ROWS]
             matchers = self.grammar.start(len(part), only)
             added = None if given is None else given.inputs[first : first + WRITE_ROWS]
-            writer = CausalWriter(self.lm, self._opening(part), added, self.details_logits)
+            writer = CausalWriter(self.lm, self._opening(part), added, to_logits)
             writer.run(matchers, self.max_tokens, temperature, generator)
             for row, ids in enumerate(matchers.written):
                 if not matchers.done[row]:

@@ -91,7 +91,8 @@ class Details(nn.Module):
         return DetailLatent(mu, logvar)
 
     def inputs(self, z: torch.Tensor) -> torch.Tensor:
-        """What is added to the decoder's inputs (B, T, D) for details z (B, T + H, d)."""
+        """What is added (B, T, D) for details z (B, T + H, d): to the inputs of the compact decoder, behind a causal
+        LM to what its head reads."""
         entered: torch.Tensor = self.enter(z[:, : z.shape[1] - self.tail_slots])
         return entered
 

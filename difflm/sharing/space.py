@@ -27,6 +27,7 @@ OWN = (
     "status.json",
 )
 """What of a run goes along."""
+WRITTEN = "<!-- written by difflm share --what space -->"
 FRONT = """---
 title: {title}
 emoji: 🧬
@@ -39,6 +40,7 @@ license: apache-2.0
 
 # {title}
 
+{written}
 Synthetic records from a latent language model, and a look into its latent space. Visitors see the demos and what they
 train themselves (up to three minutes, one at a time); nothing they bring is kept for more than a day. Set the variable
 `DIFFLM_TRAINING` to `off` to have no training at all. The code is that of this Space.
@@ -52,8 +54,15 @@ def write_space(folder: Path, run: Run | None = None, title: str = "DiffLM Studi
     missing = [name for name in (*FILES, *FOLDERS) if not (ROOT / name).exists()]
     if missing:
         raise RunError("a checkout of the project", f"a package without {missing[0]}", "clone the repository")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "Dockerfile").exists():
-        raise RunError(f"a new folder {folder}, or one with an earlier Space", "one with other files")
+    place = folder.resolve()
+    if place == ROOT or any(place.is_relative_to(ROOT / name) for name in FOLDERS):
+        raise RunError(
+            "a folder beside the project", f"{folder}, which is the project itself", "choose another"
+        )
+    if folder.exists() and not _earlier_space(folder):
+        raise RunError(
+            f"a new folder {folder}, or one with an earlier Space", "one with other files", "choose another"
+        )
     if folder.exists():
         for name in (*FILES, *FOLDERS):
             shutil.rmtree(folder / name, ignore_errors=True)
@@ -65,8 +74,16 @@ def write_space(folder: Path, run: Run | None = None, title: str = "DiffLM Studi
         shutil.copyfile(ROOT / name, folder / name)
     if run is not None:
         _copy_run(run, folder / "checkpoints" / run.name)
-    (folder / "README.md").write_text(FRONT.format(title=title, port=PORT), encoding="utf-8")
+    (folder / "README.md").write_text(FRONT.format(title=title, port=PORT, written=WRITTEN), encoding="utf-8")
     return folder
+
+
+def _earlier_space(folder: Path) -> bool:
+    """Whether nothing is lost when what is in `folder` is replaced: it is empty, or was written here."""
+    if not folder.is_dir():
+        return False
+    readme = folder / "README.md"
+    return not any(folder.iterdir()) or (readme.is_file() and WRITTEN in readme.read_text(encoding="utf-8"))
 
 
 def _copy_run(run: Run, place: Path) -> None:

@@ -13,6 +13,7 @@ from difflm.runs import ACTIVE, Run
 from pages.shared import charts
 from pages.shared.palette import Palette
 from pages.shared.picker import ago, badge, has_model, is_demo
+from pages.shared.public import may_train
 from pages.shared.states import next_steps, shown
 from pages.shared.words import ACTIVE as ACTIVE_HELP
 from pages.shared.words import BETA, COPY_LOSS, KL, LM_LOSS, PRIOR, RECONSTRUCTION
@@ -125,6 +126,7 @@ def _buttons(run: Run) -> None:
         if (
             state in ("stopped", "failed")
             and not is_demo(run)
+            and may_train()
             and st.button(
                 "Resume",
                 icon=":material/resume:",

@@ -32,8 +32,8 @@ def is_public() -> bool:
 
 
 def may_train() -> bool:
-    """Training is on unless DIFFLM_TRAINING=off."""
-    return os.environ.get("DIFFLM_TRAINING", "on").lower() != "off"
+    """On a shared machine training is on unless DIFFLM_TRAINING=off."""
+    return not is_public() or os.environ.get("DIFFLM_TRAINING", "on").lower() != "off"
 
 
 def mark() -> str:
@@ -66,6 +66,8 @@ def check_caps(config: Config) -> None:
         raise ConfigError(
             f"at most {MINUTES:g} minutes on this shared machine", f"{config.time_limit:g}", "choose quick"
         )
+    if config.vae.epochs or config.lm.epochs or config.prior.steps:
+        raise ConfigError("trainings that end by the clock", "a number of passes or steps", "leave it empty")
     if config.decoder.path not in (None, "base-tiny") or config.encoder.path is not None:
         raise ConfigError("the models that are here", config.decoder.path or str(config.encoder.path))
 
