@@ -37,7 +37,7 @@ def estimate(config: Config, rows: int, columns: int, characters: float = 0.0) -
     decoder, encoder, latent = config.decoder, config.encoder, config.latent
     vocabulary = min(60 * columns + 100, 40_000) + (1_024 if characters else 0)
     parameters = encoder.layers * 12 * encoder.width**2 + latent.size * encoder.width * 2
-    parameters += config.injection.hidden * (latent.size + config.injection.tokens * decoder.width)
+    parameters += config.injection.hidden * (latent.size + injected_numbers(config))
     if decoder.kind == "compact":
         parameters += decoder.layers * 12 * decoder.width**2 + vocabulary * decoder.width
     if config.prior.kind == "diffusion":
@@ -47,6 +47,14 @@ def estimate(config: Config, rows: int, columns: int, characters: float = 0.0) -
     data = rows * (tokens * 4 + columns * 60)
     memory = BASE_GB + (COPIES * 4 * parameters + activations + data) / 1e9
     return Estimate(config.time_limit, memory, int(parameters), decoder.kind == "causal_lm")
+
+
+def injected_numbers(config: Config) -> int:
+    """Numbers that are made from z for each row."""
+    enters, width = config.injection, config.decoder.width
+    if enters.kind == "input_embed":
+        return width
+    return enters.tokens * width * (2 * config.decoder.layers if enters.memory_slots else 1)
 
 
 def row_bytes(config: Config, tokens: float) -> float:

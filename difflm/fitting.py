@@ -80,10 +80,10 @@ def _open_or_create(folder: Path, config: Config) -> Run:
     if not (folder / "config.json").exists():
         return Run.create(folder, values)
     run = Run.open(folder)
-    kept = {k: v for k, v in run.config.items() if k in Config.model_fields}
+    kept = Config.load({k: v for k, v in run.config.items() if k in Config.model_fields})
     if run.status.state == "done":
         raise RunError("a new or unfinished run", f"the finished run {run.name}", "choose another --run")
-    if kept != values and (folder / "vae").exists() and any((folder / "state").glob("*.safetensors")):
+    if kept != config and (folder / "vae").exists() and any((folder / "state").glob("*.safetensors")):
         raise RunError(
             "the settings that this run began with",
             "other settings",

@@ -1,4 +1,4 @@
-"""Generation: prior -> z -> soft prompt -> decoder under the grammar -> typed rows, in bounded attempts.
+"""Generation: prior -> z -> injection -> decoder under the grammar -> typed rows, in bounded attempts.
 
 Rejections are counted by reason. Chunks of the same seed are the same rows, however many are asked for.
 """
@@ -80,15 +80,15 @@ def decode_latents(
         part = z[first : first + batch_size].to(device)
         generator = seeded(seed, "decode", batch) if device.type == "cpu" else _on_device(seed, batch, device)
         with mixed(device, cache=False):
-            prompt = (
-                model.decoder.null_prompts(len(part))
+            injected = (
+                model.decoder.null(len(part))
                 if null
-                else model.prompt(part, torch.full((len(part),), float(sigma), device=device))
+                else model.inject(part, torch.full((len(part),), float(sigma), device=device))
             )
             if second is None or model.details is None:
-                return model.decoder.write(prompt, temperature, generator, only)
+                return model.decoder.write(injected, temperature, generator, only)
             given = model.details.given(second[first : first + batch_size].to(device))
-            return model.decoder.write(prompt, temperature, generator, only, given)
+            return model.decoder.write(injected, temperature, generator, only, given)
 
     frames, numbers = [], []
     rejected: dict[str, int] = {}

@@ -104,11 +104,27 @@ class EncoderConfig(Section):
 class InjectionConfig(Section):
     """How z enters the decoder (DESIGN section 1.3)."""
 
-    kind: Literal["soft_prompt"] = Field(
-        "soft_prompt", description="Embeddings made from z, placed before BOS"
+    kind: Literal["soft_prompt", "prefix_soft_prompt", "kv_memory", "input_embed"] = Field(
+        "soft_prompt",
+        description="soft_prompt: embeddings made from z, placed before BOS; prefix_soft_prompt: learned ones before "
+        "these; kv_memory: keys and values in every layer; input_embed: a vector added to every token",
     )
-    tokens: int = Field(4, ge=1, le=256, description="Soft tokens P")
+    tokens: int = Field(4, ge=1, le=256, description="Soft tokens P, or slots of the memory")
     hidden: int = Field(256, ge=8, description="Hidden width of the injector MLP")
+    prefix: str | None = Field(
+        "Write one more record of this data set:",
+        description="prefix_soft_prompt: text that the learned embeddings begin as (causal LM)",
+    )
+
+    @property
+    def soft_tokens(self) -> int:
+        """Embeddings that stand before the record."""
+        return self.tokens * {"soft_prompt": 1, "prefix_soft_prompt": 2}.get(self.kind, 0)
+
+    @property
+    def memory_slots(self) -> int:
+        """Keys and values that every layer sees beside those of the tokens."""
+        return self.tokens if self.kind == "kv_memory" else 0
 
 
 class FormatConfig(Section):

@@ -18,7 +18,7 @@ from difflm.formats import cell_text
 from difflm.formats.table import CompactFormat, JsonFormat, TableFormat
 from difflm.models import causal_lm
 from difflm.models.causal_lm import CausalLMDecoder
-from difflm.models.causal_writer import CausalWriter
+from difflm.models.injected import Injected
 from difflm.models.pretrained import load_model
 from difflm.models.transformers_encoder import TransformersEncoder
 from difflm.schema import Schema
@@ -91,8 +91,8 @@ def decoder_of(path: Path, text: str = "compact", max_tokens: int = 200) -> Caus
     return CausalLMDecoder.from_config(Config.from_preset("quick", values), schema())
 
 
-def prompts(decoder: CausalLMDecoder, n: int) -> torch.Tensor:
-    return torch.randn(n, P, decoder.width, generator=torch.Generator().manual_seed(5)) * 0.3
+def prompts(decoder: CausalLMDecoder, n: int) -> Injected:
+    return Injected(torch.randn(n, P, decoder.width, generator=torch.Generator().manual_seed(5)) * 0.3)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -103,7 +103,7 @@ def test_one_shot_nll_is_the_step_by_step_nll(saved: dict[str, Path], name: str)
     whole = decoder.row_nll(prompt, batch)
     ids = [line[mask].tolist() for line, mask in zip(batch["text_ids"], batch["text_mask"], strict=True)]
     with torch.no_grad():
-        writer = CausalWriter(decoder.lm, decoder._opening(prompt))
+        writer = decoder.writer(prompt)
         writer.read([[] for _ in ids])
         nll, at, pace = torch.zeros(4), [0] * 4, [1, 2, 3, 5]
         while any(at[row] < len(line) for row, line in enumerate(ids)):
@@ -116,7 +116,7 @@ def test_one_shot_nll_is_the_step_by_step_nll(saved: dict[str, Path], name: str)
     torch.testing.assert_close(whole, nll, rtol=1e-4, atol=1e-3)
     # Rows that move at their own pace end in the same state as rows that move together.
     with torch.no_grad():
-        other = CausalWriter(decoder.lm, decoder._opening(prompt))
+        other = decoder.writer(prompt)
         lasts = torch.zeros_like(writer.logits)
         other.read([line[: pace[r]] for r, line in enumerate(ids)])
         left = [line[pace[r] :] for r, line in enumerate(ids)]
@@ -128,7 +128,7 @@ def test_one_shot_nll_is_the_step_by_step_nll(saved: dict[str, Path], name: str)
                 if chunk:
                     lasts[row] = other.logits[row]
         for row, line in enumerate(ids):
-            alone = CausalWriter(decoder.lm, decoder._opening(prompt[row : row + 1]))
+            alone = decoder.writer(prompt[row : row + 1])
             alone.read([line])
             torch.testing.assert_close(lasts[row], alone.logits[0], rtol=1e-4, atol=1e-4)
 
@@ -157,10 +157,10 @@ def test_gradient_reaches_the_prompt_and_not_the_lm(
     monkeypatch.setattr(causal_lm, "LOGIT_BUDGET", budget)
     decoder = decoder_of(saved["llama"]).train()
     before = {name: value.clone() for name, value in decoder.lm.named_parameters()}
-    prompt = prompts(decoder, 4).requires_grad_()
+    prompt = prompts(decoder, 4).prompt.requires_grad_()
     (
-        decoder.row_nll(prompt, decoder.prepare(rows())).sum()
-        + decoder.row_nll(decoder.null_prompts(4), decoder.prepare(rows())).sum()
+        decoder.row_nll(Injected(prompt), decoder.prepare(rows())).sum()
+        + decoder.row_nll(decoder.null(4), decoder.prepare(rows())).sum()
     ).backward()
     assert prompt.grad is not None and bool((prompt.grad.abs().sum(dim=(1, 2)) > 0).all())
     assert decoder.null_prompt.grad is not None and decoder.null_prompt.grad.abs().sum() > 0

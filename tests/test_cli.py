@@ -26,7 +26,7 @@ from difflm.cli.fit_options import FitRequest, parse_fit
 from difflm.cli.progress import line_of
 from difflm.cli.where import parse_where
 from difflm.cli.writers import writing
-from difflm.errors import ConfigError, NotBuiltError
+from difflm.errors import ConfigError
 from difflm.runs import Run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,7 +111,10 @@ def test_progress_lines_are_few() -> None:
         ("fit tips --run r --time-limit soon", "time_limit"),
         ("fit tips --run r --beta odd", "beta.schedule"),
         ("fit tips --run r --format codes", "a valid setting format.kind"),
-        ("fit tips --run r --injection kv_memory", "--injection soft_prompt"),
+        (
+            "fit tips --run r --injection odd",
+            "'soft_prompt', 'prefix_soft_prompt', 'kv_memory' or 'input_embed'",
+        ),
         ("sample nowhere -n 3 --out x.csv", "a run directory, but got nowhere"),
         ("sample nowhere -n three --out x.csv", "a whole number"),
         ("sample nowhere -n 0 --out x.csv", "at least 1"),
@@ -431,8 +434,8 @@ def test_a_request_survives_its_run(tmp_path: Path) -> None:
     kept = FitRequest.of_run(Run.create(tmp_path / "x", request.stored()))
     assert kept.config == request.config
     assert kept.overrides() == {"decoder.kind": "causal_lm", "decoder.path": "gpt"}
-    with pytest.raises(NotBuiltError):
-        parse_fit(["tips", "--run", "x", "--injection", "kv_memory"])
+    chosen = parse_fit(["tips", "--run", "x", "--injection", "kv_memory"]).config.injection
+    assert (chosen.kind, chosen.memory_slots, chosen.soft_tokens) == ("kv_memory", 4, 0)
     documents = parse_fit(["x.parquet", "--run", "x", "--format", "tool", "--column", "text"]).config.format
     assert (documents.kind, documents.column) == ("tool", "text")
 

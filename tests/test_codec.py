@@ -8,6 +8,7 @@ import torch
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
 from difflm.models.compact import CompactDecoder, choose
+from difflm.models.injected import Injected
 from difflm.schema import Kind, Schema
 
 
@@ -90,7 +91,7 @@ def test_a_random_decoder_writes_only_valid_rows(fitted: tuple[Schema, pd.DataFr
     torch.manual_seed(0)
     decoder = CompactDecoder(codec, 16, 1, 2, 2).eval()
     with torch.no_grad():
-        written = decoder.write(torch.randn(300, 2, 16), 1.0, torch.Generator().manual_seed(0))
+        written = decoder.write(Injected(torch.randn(300, 2, 16)), 1.0, torch.Generator().manual_seed(0))
     assert len(written.rows) + sum(written.rejected.values()) == 300
     assert len(written.index) == len(written.rows)
     assert not schema.violations(written.rows) or sum(schema.violations(written.rows).values()) == 0
@@ -105,7 +106,7 @@ def test_step_by_step_costs_what_one_pass_costs(fitted: tuple[Schema, pd.DataFra
     torch.manual_seed(0)
     decoder = CompactDecoder(codec, 16, 2, 2, 3).eval()
     batch = decoder.prepare(rows.iloc[:5])
-    prompt = torch.randn(5, 3, 16)
+    prompt = Injected(torch.randn(5, 3, 16))
     with torch.no_grad():
         nll = decoder(prompt, batch["ids"], batch["slots"])
         writer = Writer(decoder, prompt)
@@ -123,7 +124,9 @@ def test_conditions_narrow_the_grammar(fitted: tuple[Schema, pd.DataFrame, Fitte
     _, _, codec = fitted
     decoder = CompactDecoder(codec, 16, 1, 2, 2).eval()
     with torch.no_grad():
-        written = decoder.write(torch.randn(50, 2, 16), 1.0, torch.Generator().manual_seed(0), {"city": [1]})
+        written = decoder.write(
+            Injected(torch.randn(50, 2, 16)), 1.0, torch.Generator().manual_seed(0), {"city": [1]}
+        )
     assert written.rows["city"].nunique() == 1
 
 

@@ -16,7 +16,7 @@ from difflm.data import Dataset
 from difflm.formats.codec import FittedCodec
 from difflm.models.build import build_model
 from difflm.models.causal_lm import CausalLMDecoder
-from difflm.models.causal_writer import CausalWriter
+from difflm.models.injected import Injected
 from difflm.models.vae import LatentLM
 from difflm.pipeline import DiffLM
 from difflm.priors.gaussian import GaussianPrior
@@ -70,24 +70,19 @@ def test_details_reach_the_same_position_in_one_shot_and_step_by_step(
     assert isinstance(decoder, CausalLMDecoder)
     batch = decoder.prepare(dataset.train.iloc[:1])
     ids = batch["text_ids"][0].tolist()
-    prompt = torch.randn(1, decoder.soft_tokens, decoder.width)
+    prompt = Injected(torch.randn(1, decoder.soft_tokens, decoder.width))
     added = torch.randn(1, len(ids), decoder.width)
     whole = decoder.row_nll(prompt, batch, None, added)
     assert not torch.allclose(whole, decoder.row_nll(prompt, batch))
     with torch.no_grad():
-        writer = CausalWriter(decoder.lm, decoder._opening(prompt), added, decoder.details_logits())
+        writer = decoder.writer(prompt, added, decoder.details_logits())
         nll = torch.zeros(1)
         writer.read([[]])
         for token in ids:
             nll -= writer.logits.log_softmax(-1)[:, token]
             writer.read([[token]])
         # Forced tokens come several at once, and rows end at different lengths.
-        pair = CausalWriter(
-            decoder.lm,
-            decoder._opening(prompt.repeat(2, 1, 1)),
-            added.repeat(2, 1, 1),
-            decoder.details_logits(),
-        )
+        pair = decoder.writer(prompt[torch.tensor([0, 0])], added.repeat(2, 1, 1), decoder.details_logits())
         for first, second in ((ids[:3], ids[:5]), (ids[3:4], []), (ids[4:], ids[5:])):
             pair.read([first, second])
     torch.testing.assert_close(whole.detach(), nll, rtol=1e-4, atol=1e-3)
@@ -165,7 +160,7 @@ def test_a_random_model_ends_every_document_and_repeats_no_key(
     config = Config.from_preset("quick", changes).for_record("tool")
     schema = Dataset.build("tools", {"train": frame}, record="tool").schema
     decoder = build_model(config, FittedCodec(schema, {}, {})).eval().decoder
-    prompt = torch.randn(40, decoder.soft_tokens, decoder.width)
+    prompt = Injected(torch.randn(40, decoder.soft_tokens, decoder.width))
     written = decoder.write(prompt, 1.0, torch.Generator().manual_seed(0))
     assert written.rejected == {} and len(written.rows) == 40
     assert max(len(json.loads(text)["open"]) for text in written.rows["tool"]) > 1

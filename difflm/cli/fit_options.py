@@ -12,10 +12,9 @@ from typing import Any
 from difflm.cli.parser import Parser
 from difflm.columns import Kind
 from difflm.config import PRESETS, Config, settings
-from difflm.errors import ConfigError, NotBuiltError, RunError
+from difflm.errors import ConfigError, RunError
 from difflm.runs import OnExisting, Run
 
-LATER_INJECTIONS = ("prefix_soft_prompt", "kv_memory", "input_embed")
 IN_PLACE_OF = {
     "target": "target",
     "time_limit": "time_limit",
@@ -103,7 +102,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="compact, or a causal LM of transformers (frozen unless decoder.training=joint)",
     )
     add("--encoder", metavar="NAME_OR_PATH", help="compact, or an encoder of transformers")
-    add("--injection", help="how the latent enters the decoder: soft_prompt")
+    add(
+        "--injection",
+        metavar="KIND",
+        help="how the latent enters the decoder: soft_prompt, prefix_soft_prompt, kv_memory, input_embed",
+    )
     add("--beta", help="schedule of the KL weight: constant, linear, cyclical, decreasing")
     add("--time-limit", metavar="MINUTES", help="minutes that the training is planned for")
     add("--seed", metavar="N", help="seed of split, weights, batches and samples")
@@ -121,11 +124,9 @@ def parse_fit(arguments: Sequence[str]) -> FitRequest:
 
 
 def request_of(options: argparse.Namespace, arguments: Sequence[str]) -> FitRequest:
-    """The request in parsed options; ConfigError or NotBuiltError before anything is written."""
+    """The request in parsed options; ConfigError before anything is written."""
     if options.data is None:
         raise ConfigError("DATA after `difflm fit`", "nothing", "name a file or a built-in table")
-    if options.injection in LATER_INJECTIONS:
-        raise NotBuiltError("--injection soft_prompt", options.injection, "leave it out")
     changes: dict[str, Any] = {} if options.format == "auto" else {"format.kind": options.format}
     if options.column is not None:
         changes["format.column"] = options.column

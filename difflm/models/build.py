@@ -20,10 +20,12 @@ from difflm.models.vae import LatentLM
 def build_model(config: Config, codec: FittedCodec) -> LatentLM:
     """Freshly initialised by the config's seed; the language model of a causal_lm decoder is loaded."""
     torch.manual_seed(config.seed)
-    latent, made = config.latent, config.decoder
+    latent, made, enters = config.latent, config.decoder, config.injection
     decoder: Decoder
     if made.kind == "compact":
-        decoder = CompactDecoder(codec, made.width, made.layers, made.heads, config.injection.tokens)
+        decoder = CompactDecoder(
+            codec, made.width, made.layers, made.heads, enters.soft_tokens, enters.memory_slots
+        )
     else:
         from difflm.models.causal_lm import CausalLMDecoder
 
@@ -43,10 +45,7 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
         from difflm.models.transformers_encoder import TransformersEncoder
 
         encoder = TransformersEncoder.from_config(config, codec.schema)
-    hidden = config.injection.hidden
-    injector = make_injector(
-        config.injection.kind, latent.size, config.injection.tokens, decoder.width, hidden
-    )
+    injector = make_injector(enters, latent.size, decoder)
     details = None
     shared = e.kind == {"compact": "compact", "causal_lm": "tokens"}[made.kind]
     if latent.detail_dim and shared and isinstance(encoder, TokenEncoder):

@@ -1,9 +1,9 @@
 """Any causal LM of `transformers` as the decoder: the paper's method (DESIGN section 4.1).
 
-B rows, T tokens, P soft tokens, D embedding width, V vocabulary. The soft prompt stands before BOS, or
-before the record itself where the model has no BOS. A frozen LM is no submodule: its weights are neither
-trained nor saved with a run, but they follow the decoder to its device. One that is trained along is a
-submodule, and its weights belong to the run.
+B rows, T tokens, P soft tokens, D embedding width, V vocabulary. The soft prompt stands before BOS, or before the
+record itself where the model has no BOS; without both a learned embedding begins the record. A frozen LM is no
+submodule: its weights are neither trained nor saved with a run, but they follow the decoder to its device. One that is
+trained along is a submodule, and its weights belong to the run.
 """
 
 from __future__ import annotations
@@ -24,16 +24,23 @@ from difflm.formats.base import RecordFormat
 from difflm.formats.documents import TextFormat
 from difflm.formats.registry import make_format
 from difflm.formats.text_grammar import TextGrammar
+from difflm.models.attention_masks import AttentionMasks
 from difflm.models.causal_writer import CausalWriter
 from difflm.models.decoder import Batch, Decoder, Given, Written
-from difflm.models.pretrained import is_causal, load_model, load_tokenizer, positions_of
+from difflm.models.injected import STD, Injected, MemoryShape
+from difflm.models.kv_memory import Remembered, measure_keys
+from difflm.models.pretrained import (
+    embedding_factor,
+    is_causal,
+    load_model,
+    load_tokenizer,
+    positions_of,
+)
 
 if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-PROMPT_STD = 0.3
-"""Standard deviation of the injector's prompts; they are brought to that of the LM's embeddings."""
 LOGIT_BUDGET, LOOKED_LOGITS = 2**28, 2**23
 """Most logits (rows x tokens x V) held at once: in training, where beyond it parts are recomputed, and without
 gradients."""
@@ -42,9 +49,10 @@ WRITE_ROWS, PART_ROWS = 256, 32
 
 
 class CausalLMDecoder(Decoder):
-    """A causal LM that reads P soft tokens and writes the text of a record."""
+    """A causal LM that reads what is injected and writes the text of a record."""
 
     part_rows = PART_ROWS
+    memory_scale: torch.Tensor
 
     def __init__(
         self,
@@ -54,6 +62,7 @@ class CausalLMDecoder(Decoder):
         soft_tokens: int,
         max_tokens: int,
         trained: bool = False,
+        memory_slots: int = 0,
     ) -> None:
         super().__init__()
         lm.requires_grad_(trained).eval()
@@ -63,23 +72,30 @@ class CausalLMDecoder(Decoder):
         self._fused = lm.config._attn_implementation == "sdpa"
         if trained:
             self.own = lm
-        self.form, self.max_tokens, self.soft_tokens = form, max_tokens, soft_tokens
+        self.form, self.max_tokens = form, max_tokens
         self.width = int(table.shape[1])
         # The head works on each token as the embedding does not; where they are tied they count once.
         counted = {id(p): p.numel() for p in lm.parameters()}
         tied = lm.get_output_embeddings() is None or lm.get_output_embeddings().weight is table
         self.weights = sum(counted.values()) - (0 if tied else table.numel())
-        self.scale = float(table.detach().float().std()) / PROMPT_STD
+        self.scale = float(table.detach().float().std()) * embedding_factor(embeddings) / STD
         self.bos: int | None = tokenizer.bos_token_id
         self.grammar = TextGrammar(form, tokenizer, self._vocabulary(), tokenizer.eos_token_id)
-        self.null_prompt = nn.Parameter(torch.randn(soft_tokens, self.width) * PROMPT_STD)
+        self._tokenizer = tokenizer
+        if memory_slots:
+            self._memory_shape, spread = measure_keys(lm)
+            self.register_buffer("memory_scale", spread / STD, persistent=False)
+        self.add_null(soft_tokens, memory_slots)
+        if self.bos is None and not soft_tokens:
+            self.start = nn.Parameter(torch.randn(self.width) * STD)
         if not is_causal(lm, embeddings):
             raise ConfigError("a causal language model", f"{type(lm).__name__}, which sees later tokens")
         limit, needed = positions_of(lm.config), soft_tokens + 1 + max_tokens
+        self.masks = AttentionMasks(lm.config, needed + memory_slots)
         if limit is not None and needed > limit:
             raise ConfigError(
                 f"at most {limit} positions (the longest input of this LM)",
-                f"{needed} = injection.tokens + 1 + decoder.max_tokens",
+                f"{needed} = {soft_tokens} soft tokens + 1 + decoder.max_tokens",
                 f"set decoder.max_tokens to at most {limit - soft_tokens - 1}",
             )
 
@@ -92,8 +108,10 @@ class CausalLMDecoder(Decoder):
         fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         lm = load_model(AutoModelForCausalLM, settings.path, torch.bfloat16 if fast else torch.float32)
         tokenizer, form = load_tokenizer(settings.path), make_format(schema, config.format.text)
-        joint = settings.joint
-        return cls(lm, tokenizer, form, config.injection.tokens, settings.max_tokens, joint)
+        enters = config.injection
+        return cls(
+            lm, tokenizer, form, enters.soft_tokens, settings.max_tokens, settings.joint, enters.memory_slots
+        )
 
     def train(self, mode: bool = True) -> CausalLMDecoder:
         """On a CPU plain products are faster than the fused attention kernel forwards and backwards, and slower in
@@ -143,13 +161,23 @@ class CausalLMDecoder(Decoder):
             mask[row, : len(line)] = True
         return {"text_ids": ids, "text_mask": mask}
 
-    def null_prompts(self, n: int) -> torch.Tensor:
-        """The learned prompt (n, P, D) of a row without a latent."""
-        return self.null_prompt.expand(n, -1, -1)
+    def memory_shape(self) -> MemoryShape:
+        """As the LM itself keeps keys and values."""
+        return self._memory_shape
+
+    @torch.no_grad()
+    def instruction(self, text: str, tokens: int) -> torch.Tensor:
+        """The embeddings of the text, repeated or cut to so many (Lester et al. 2021); at random without a text."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        if not ids:
+            return torch.randn(tokens, self.width) * STD
+        embeddings = self.lm.get_input_embeddings()
+        repeated = torch.tensor((ids * tokens)[:tokens], device=self.token_rows().device)
+        return (embeddings(repeated).float() / self.scale).cpu()
 
     def row_nll(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         batch: Batch,
         word_dropout: torch.Tensor | None = None,
         added: torch.Tensor | None = None,
@@ -165,39 +193,39 @@ class CausalLMDecoder(Decoder):
         if added is not None:
             added = added[:, :longest]
         if not torch.is_grad_enabled():
-            return self._looked_at(prompt, ids, mask, word_dropout, added)
+            return self._looked_at(injected, ids, mask, word_dropout, added)
         rows = max(1, LOGIT_BUDGET // (max(longest, 1) * self.grammar.vocabulary))
         if len(ids) <= rows:
-            return self._nll(prompt, ids, mask, word_dropout, added)
+            return self._nll(injected, ids, mask, word_dropout, added)
         parts = []
         for at in range(0, len(ids), rows):
             part = tuple(
                 None if one is None else one[at : at + rows]
-                for one in (prompt, ids, mask, word_dropout, added)
+                for one in (injected, ids, mask, word_dropout, added)
             )
             parts.append(checkpoint(self._nll, *part, use_reentrant=False, preserve_rng_state=False))
         return torch.cat(parts)
 
     def _looked_at(
-        self, prompt: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, *others: Any
+        self, injected: Injected, ids: torch.Tensor, mask: torch.Tensor, *others: Any
     ) -> torch.Tensor:
         """Nats (B,) without gradients: rows of like length together, a few at a time."""
         lengths = mask.sum(dim=1)
-        nll, first = prompt.new_zeros(len(ids), dtype=torch.float32), 0
+        nll, first = torch.zeros(len(ids), device=ids.device), 0
         order = lengths.argsort(descending=True)
         while first < len(order):
             longest = int(lengths[order[first]])
             part = order[first : first + max(1, LOOKED_LOGITS // (max(longest, 1) * self.grammar.vocabulary))]
             hidden, added = (None if one is None else one[part, :longest] for one in others)
             nll[part] = self._nll(
-                prompt[part], ids[part, :longest], mask[part, :longest], hidden, added
+                injected[part], ids[part, :longest], mask[part, :longest], hidden, added
             ).float()
             first += len(part)
         return nll
 
     def _nll(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         ids: torch.Tensor,
         mask: torch.Tensor,
         hidden: torch.Tensor | None,
@@ -206,10 +234,18 @@ class CausalLMDecoder(Decoder):
         tokens = self.lm.get_input_embeddings()(ids[:, :-1])
         if hidden is not None:
             tokens = tokens * (~hidden[:, :-1, None])
-        x = torch.cat([self._opening(prompt), tokens], dim=1)
+        opening = self.opening(injected)
+        if opening.shift is not None:
+            tokens = tokens + opening.shift[:, None]
+        x = torch.cat([opening.prompt, tokens], dim=1)
         places = torch.arange(x.shape[1], device=x.device)[None]
         # Padding is at the end and the LM is causal: no mask is needed, and attention takes its fast path.
-        logits = self.lm(inputs_embeds=x, position_ids=places, use_cache=False).logits[:, -ids.shape[1] :]
+        settings: dict[str, Any] = {"use_cache": False}
+        if opening.memory is not None:
+            slots = opening.memory.shape[4]
+            masks = self.masks(places + slots, slots + x.shape[1], slots, x.dtype)
+            settings = {"past_key_values": Remembered(opening.memory), "attention_mask": masks}
+        logits = self.lm(inputs_embeds=x, position_ids=places, **settings).logits[:, -ids.shape[1] :]
         # Padding costs as much as tokens do: it is left out, and the vocabulary stays the last dimension.
         chosen = logits[mask].float()
         if added is not None:
@@ -220,15 +256,23 @@ class CausalLMDecoder(Decoder):
         nll = F.cross_entropy(chosen, ids[mask], reduction="none")
         return nll.new_zeros(mask.shape).masked_scatter(mask, nll).sum(dim=1)
 
-    def _opening(self, prompt: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, P [+ 1], D) of the soft prompt, and of BOS where there is one."""
-        embeddings = self.lm.get_input_embeddings()
-        table: Any = embeddings.weight
-        x = self.scaled(prompt)
-        if self.bos is None:
-            return x
-        bos = embeddings(torch.full((len(prompt), 1), self.bos, device=table.device))
-        return torch.cat([x, bos], dim=1)
+    def opening(self, injected: Injected) -> Injected:
+        """What is injected, in the LM's own scale; its prompt is all that stands before the record (B, O, D)."""
+        x = self.scaled(injected.prompt)
+        shift = None if injected.shift is None else self.scaled(injected.shift)
+        if self.bos is not None:
+            ids = torch.full((len(x), 1), self.bos, device=self.token_rows().device)
+            x = self._after(x, self.lm.get_input_embeddings()(ids), shift)
+        elif not x.shape[1]:
+            x = self._after(x, self.scaled(self.start).expand(len(x), 1, -1), shift)
+        memory = injected.memory
+        if memory is not None:
+            memory = (memory * self.memory_scale[:, :, None, None, None]).to(x.dtype)
+        return Injected(x, memory, shift)
+
+    @staticmethod
+    def _after(x: torch.Tensor, begin: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:
+        return torch.cat([x, begin if shift is None else begin + shift[:, None]], dim=1)
 
     def head_rows(self) -> torch.Tensor:
         """Output embeddings (V, D)."""
@@ -243,7 +287,7 @@ class CausalLMDecoder(Decoder):
         size of the rows is measured once: weights stay as they are for a step, and for a batch that is written."""
         rows = self.head_rows()
         spread = float(rows.detach().float().std())
-        return lambda added: F.linear(added.to(rows.dtype), rows).float() / spread * PROMPT_STD
+        return lambda added: F.linear(added.to(rows.dtype), rows).float() / spread * STD
 
     def scaled(self, x: torch.Tensor) -> torch.Tensor:
         """`x` in the scale and precision of the LM's embeddings."""
@@ -252,24 +296,24 @@ class CausalLMDecoder(Decoder):
     @torch.no_grad()
     def write(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         temperature: float,
         generator: torch.Generator,
         only: Mapping[str, Sequence[Any]] | None = None,
         given: Given | None = None,
     ) -> Written:
-        """One row per prompt (B, P, D), under the grammar of the format and the schema's limits.
+        """One row for each of `injected`, under the grammar of the format and the schema's limits.
 
         `only` maps columns to the canonical cells that they may take, None standing for missing."""
         texts: list[str] = []
         index: list[int] = []
         reasons: Counter[str] = Counter()
         to_logits = None if given is None else self.details_logits()
-        for first in range(0, len(prompt), WRITE_ROWS):
-            part = prompt[first : first + WRITE_ROWS]
+        for first in range(0, len(injected), WRITE_ROWS):
+            part = injected[first : first + WRITE_ROWS]
             matchers = self.grammar.start(len(part), only)
             added = None if given is None else given.inputs[first : first + WRITE_ROWS]
-            writer = CausalWriter(self.lm, self._opening(part), added, to_logits)
+            writer = self.writer(part, added, to_logits)
             writer.run(matchers, self.max_tokens, temperature, generator)
             for row, ids in enumerate(matchers.written):
                 if not matchers.done[row]:
@@ -282,6 +326,10 @@ class CausalLMDecoder(Decoder):
         rows, rejected = self.form.read_rows(texts, strict=True)
         reasons.update(rejected.values())
         return Written(rows, [row for place, row in enumerate(index) if place not in rejected], dict(reasons))
+
+    def writer(self, injected: Injected, added: torch.Tensor | None = None, *others: Any) -> CausalWriter:
+        """Step-by-step decoding of rows by what is injected into them."""
+        return CausalWriter(self.lm, self.opening(injected), self.masks, added, *others)
 
 
 def token_counts(path: str, texts: Sequence[str]) -> list[int]:

@@ -13,7 +13,9 @@ import torch
 from transformers import PreTrainedModel
 
 from difflm.formats.text_grammar import Matchers
+from difflm.models.attention_masks import AttentionMasks
 from difflm.models.compact import choose
+from difflm.models.injected import Injected
 from difflm.models.paced_cache import PacedCache
 
 STEP_COST = 64
@@ -30,18 +32,21 @@ class CausalWriter:
     def __init__(
         self,
         lm: PreTrainedModel,
-        opening: torch.Tensor,
+        opening: Injected,
+        masks: AttentionMasks,
         added: torch.Tensor | None = None,
         to_logits: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
-        """`opening` (B, O, D) are the embeddings before the record; they are read with the first tokens.
+        """What is injected, in the LM's own scale: `opening.prompt` (B, O, D) are all embeddings before the record;
+        they are read with the first tokens.
 
         `added` (B, T, D) is told by details of each token and becomes logits by `to_logits`; a record may run on after
         the last of them."""
-        self.lm, self.opening, self.opened = lm, opening, opening.shape[1]
+        self.lm, self.masks, self.opening, self.shift = lm, masks, opening.prompt, opening.shift
+        self.opened = self.opening.shape[1]
         self.added, self.to_logits = added, to_logits
-        self.taken = torch.zeros(len(opening), dtype=torch.long, device=opening.device)
-        self.cache = PacedCache()
+        self.taken = torch.zeros(len(opening), dtype=torch.long, device=self.opening.device)
+        self.cache = PacedCache(opening.memory)
         self.logits = torch.empty(0)
         self.begun = False
 
@@ -56,12 +61,13 @@ class CausalWriter:
             return
         ids = torch.tensor([[*chunk, *[0] * (width - len(chunk))] for chunk in chunks], device=device)
         steps = torch.arange(width, device=device)
-        self.cache.places.put(self.taken[:, None] + steps)
-        x = self._inputs(ids, self.cache.places.at)
+        positions, places = self.taken[:, None] + steps, self.cache.places
+        places.put(positions)
+        x = self._inputs(ids, positions)
         shortest = min(len(chunk) for chunk in chunks if chunk)
         out = self.lm(
             inputs_embeds=x,
-            attention_mask=self.cache.places.mask(x.dtype),
+            attention_mask=self.masks(places.at, places.used, places.first, x.dtype),
             # Padding stands at the place of the last token: further places might be more than the LM has.
             position_ids=self.taken[:, None] + torch.minimum(steps, (lengths[:, None] - 1).clamp(min=0)),
             past_key_values=self.cache,
@@ -72,13 +78,15 @@ class CausalWriter:
         last = (lengths - 1 - width + out.logits.shape[1]).clamp(min=0)
         self.logits = out.logits[torch.arange(len(x), device=device), last].float() + self._told()
 
-    def _inputs(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    def _inputs(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, L, D): the opening, then tokens."""
         x: torch.Tensor = self.lm.get_input_embeddings()(ids)
-        if int(places.min()) >= self.opened:
+        if self.shift is not None:
+            x = x + self.shift[:, None]
+        if int(positions.min()) >= self.opened:
             return x
-        before = (places < self.opened)[:, :, None]
-        index = places.clamp(max=self.opened - 1)[:, :, None].expand(-1, -1, x.shape[2])
+        before = (positions < self.opened)[:, :, None]
+        index = positions.clamp(max=self.opened - 1)[:, :, None].expand(-1, -1, x.shape[2])
         return torch.where(before, self.opening.gather(1, index), x)
 
     def _told(self) -> torch.Tensor | float:
@@ -95,6 +103,7 @@ class CausalWriter:
         index = torch.tensor(places, device=self.taken.device)
         self.taken, self.opening, self.logits = self.taken[index], self.opening[index], self.logits[index]
         self.added = None if self.added is None else self.added[index]
+        self.shift = None if self.shift is None else self.shift[index]
         self.cache.keep(index)
 
     def run(

@@ -1,6 +1,7 @@
 """The compact decoder over fitted tokens (DESIGN section 4.3).
 
-B rows, T positions, P soft tokens, D width, S slots of the codec, V tokens, Z latent size.
+B rows, T positions, P soft tokens, D width, S slots of the codec, V tokens, L layers, H heads, M slots of memory,
+K head size.
 The decoder's input at a position is the token before it plus the slot that is to be written next.
 """
 
@@ -19,21 +20,33 @@ from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
 from difflm.latent.draws import even_choice
 from difflm.models.decoder import Batch, Decoder, Given, Written
+from difflm.models.injected import STD, Injected, MemoryShape
 from difflm.models.tokens import OrderedRows, TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 
+KEY_STD = 3**-0.5
+"""Of the keys and values of a block at initialisation: nn.Linear of normalised states."""
+
 
 class CompactDecoder(Decoder):
-    """A causal LM over fitted tokens with P soft tokens before the row."""
+    """A causal LM over fitted tokens with P soft tokens before the row, or M slots of memory in its cache."""
 
-    def __init__(self, codec: FittedCodec, width: int, layers: int, heads: int, soft_tokens: int) -> None:
+    def __init__(
+        self,
+        codec: FittedCodec,
+        width: int,
+        layers: int,
+        heads: int,
+        soft_tokens: int,
+        memory_slots: int = 0,
+    ) -> None:
         super().__init__()
         self.codec = codec
-        self.width, self.heads, self.soft_tokens = width, heads, soft_tokens
-        self.cache_bytes = 2 * layers * (soft_tokens + codec.longest) * width * 4
+        self.width, self.heads, self.layers = width, heads, layers
+        self.cache_bytes = 2 * layers * (soft_tokens + memory_slots + codec.longest) * width * 4
         self.table = TokenTable(codec, width, codec.longest + 1)
         self.bos = nn.Parameter(torch.randn(width) * 0.3)
-        self.null_prompt = nn.Parameter(torch.randn(soft_tokens, width) * 0.3)
+        self.add_null(soft_tokens, memory_slots)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = OrderedRows(codec, width, 0.02)
@@ -62,34 +75,47 @@ class CompactDecoder(Decoder):
         """What `prepare_tokens` gives."""
         return prepare_tokens(self.codec, rows)
 
-    def null_prompts(self, n: int) -> torch.Tensor:
-        """The learned prompt (n, P, D) of a row without a latent."""
-        return self.null_prompt.expand(n, -1, -1)
+    def memory_shape(self) -> MemoryShape:
+        """L, H, K"""
+        return MemoryShape(self.layers, self.heads, self.width // self.heads)
+
+    def instruction(self, text: str, tokens: int) -> torch.Tensor:
+        """Its tokens are cells of a table and spell no instruction: the prefix begins at random."""
+        return torch.randn(tokens, self.width) * STD
+
+    def remembered(self, memory: torch.Tensor | None) -> list[torch.Tensor | None]:
+        """Keys and values (2, B, H, M, K) of each block, of a memory (B, L, 2, H, M, K)."""
+        if memory is None:
+            return [None] * self.layers
+        return list((memory * (KEY_STD / STD)).permute(1, 2, 0, 3, 4, 5))
 
     def row_nll(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         batch: Batch,
         word_dropout: torch.Tensor | None = None,
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Nats (B,) of the rows."""
-        nll: torch.Tensor = self(prompt, batch["ids"], batch["slots"], word_dropout, added)
+        nll: torch.Tensor = self(injected, batch["ids"], batch["slots"], word_dropout, added)
         return nll.sum(dim=1)
 
     def forward(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         ids: torch.Tensor,
         slots: torch.Tensor,
         hidden: torch.Tensor | None = None,
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Negative log-likelihood (B, T) in nats of `ids` given soft tokens `prompt` (B, P, D); PAD costs 0."""
-        x = torch.cat([prompt, self.inputs(ids, slots, hidden, added)], dim=1)
-        for block in self.blocks:
-            x = block(x, causal=True)
-        return self.losses(self.norm(x[:, prompt.shape[1] :]), ids, slots)
+        """Negative log-likelihood (B, T) in nats of `ids` given what is injected; PAD costs 0."""
+        x = self.inputs(ids, slots, hidden, added)
+        if injected.shift is not None:
+            x = x + injected.shift[:, None]
+        x = torch.cat([injected.prompt, x], dim=1)
+        for block, memory in zip(self.blocks, self.remembered(injected.memory), strict=True):
+            x = block(x, causal=True, memory=memory)
+        return self.losses(self.norm(x[:, injected.prompt.shape[1] :]), ids, slots)
 
     def losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """Cross-entropy (B, T), each position against the tokens of its own slot only."""
@@ -127,15 +153,15 @@ class CompactDecoder(Decoder):
 
     def write(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         temperature: float,
         generator: torch.Generator,
         only: Mapping[str, Any] | None = None,
         given: Given | None = None,
     ) -> Written:
-        """One row per prompt (B, P, D); valid by construction. `given` are the details of these rows."""
-        grammar = FittedGrammar(self.codec, len(prompt), prompt.device, only)
-        writer = Writer(self, prompt, None if given is None else given.inputs)
+        """One row for each of `injected`; valid by construction. `given` are the details of these rows."""
+        grammar = FittedGrammar(self.codec, len(injected), injected.prompt.device, only)
+        writer = Writer(self, injected, None if given is None else given.inputs)
         written: list[torch.Tensor] = []
         head = self.head.rows()
         while not grammar.finished:
@@ -170,19 +196,23 @@ class Writer:
     """Step-by-step decoding with a KV cache; `hidden` is the state (B, D) that predicts the next token."""
 
     def __init__(
-        self, decoder: CompactDecoder, prompt: torch.Tensor, added: torch.Tensor | None = None
+        self, decoder: CompactDecoder, injected: Injected, added: torch.Tensor | None = None
     ) -> None:
-        self.decoder, self.added = decoder, added
+        self.decoder, self.added, self.shift = decoder, added, injected.shift
+        prompt = injected.prompt
         b, p, d = prompt.shape
-        heads = decoder.heads
-        shape = (2, b, heads, p + decoder.codec.longest, d // heads)
+        heads, slots = decoder.heads, 0 if injected.memory is None else injected.memory.shape[4]
+        shape = (2, b, heads, slots + p + decoder.codec.longest, d // heads)
         device = prompt.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else decoder.bos.dtype
         self.caches = [torch.empty(shape, device=prompt.device, dtype=dtype) for _ in decoder.blocks]
-        self.at, self.position = 0, 0
+        for cache, memory in zip(self.caches, decoder.remembered(injected.memory), strict=True):
+            if memory is not None:
+                cache[:, :, :, :slots] = memory
+        self.at, self.position = slots, 0
         self.rows = decoder.table.token.rows()
         first = decoder.bos + decoder.table.slot.weight[0] + decoder.table.place.weight[0]
-        self.hidden = self._run(torch.cat([prompt, self._detailed(first.expand(b, d))[:, None]], dim=1))
+        self.hidden = self._run(torch.cat([prompt, self._told(first.expand(b, d))[:, None]], dim=1))
 
     def write(self, ids: torch.Tensor, next_slot: torch.Tensor | int) -> None:
         """Take token ids (B,) and prepare the position after them, which is at `next_slot`."""
@@ -190,10 +220,12 @@ class Writer:
         self.position += 1
         slot = table.slot.weight[next_slot] if isinstance(next_slot, int) else table.slot(next_slot)
         x = F.embedding(ids, self.rows) + slot + table.place.weight[self.position]
-        self.hidden = self._run(self._detailed(x)[:, None])
+        self.hidden = self._run(self._told(x)[:, None])
 
-    def _detailed(self, x: torch.Tensor) -> torch.Tensor:
+    def _told(self, x: torch.Tensor) -> torch.Tensor:
         """Inputs (B, D) of this position with its details; a text may run on after the last of them."""
+        if self.shift is not None:
+            x = x + self.shift
         if self.added is None or self.position >= self.added.shape[1]:
             return x
         return x + self.added[:, self.position]

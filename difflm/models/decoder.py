@@ -1,6 +1,7 @@
 """What every encoder and decoder can do, whatever model is inside (DESIGN section 4).
 
-B rows, Z latent size, P soft tokens, D decoder width.
+B rows, T tokens, Z latent size, P soft tokens, D decoder width, L layers, H key-value heads, M slots of memory, d width
+of a head.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 from torch import nn
+
+from difflm.models.injected import STD, Injected, MemoryShape
 
 Batch = dict[str, torch.Tensor]
 
@@ -46,10 +49,13 @@ class Given(NamedTuple):
 
 
 class Decoder(nn.Module, ABC):
-    """A language model that writes records after a soft prompt."""
+    """A language model that writes records by what is injected into it."""
 
     width: int
     soft_tokens: int
+    """P, of the injection that it was made for."""
+    null_prompt: nn.Parameter
+    null_memory: nn.Parameter | None
     weights: int | None = None
     """Weights that work on each token, where the settings alone do not tell."""
     cache_bytes: int = 0
@@ -64,26 +70,46 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def row_nll(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         batch: Batch,
         word_dropout: torch.Tensor | None = None,
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Nats (B,) that the rows of `batch` cost after `prompt` (B, P, D); `word_dropout` (B, T) blanks input tokens,
+        """Nats (B,) that the rows of `batch` cost given what is `injected`; `word_dropout` (B, T) blanks input tokens,
         `added` (B, T, D) is what the details say at the position that predicts each token."""
 
     @abstractmethod
-    def null_prompts(self, n: int) -> torch.Tensor:
-        """The prompt (n, P, D) that stands for no latent at all: the decoder alone."""
+    def memory_shape(self) -> MemoryShape:
+        """Keys and values of one token; ConfigError where they are not the same in every layer."""
+
+    @abstractmethod
+    def instruction(self, text: str, tokens: int) -> torch.Tensor:
+        """Embeddings (tokens, D) that a learned prefix begins as, in the scale of an injector."""
+
+    def add_null(self, soft_tokens: int, memory_slots: int) -> None:
+        """Make what stands for no latent: a learned prompt, or a learned memory whose values say nothing at first."""
+        self.soft_tokens = soft_tokens
+        self.null_prompt = nn.Parameter(torch.randn(soft_tokens, self.width) * STD)
+        self.null_memory = None
+        if memory_slots:
+            layers, heads, size = self.memory_shape()
+            memory = torch.randn(layers, 2, heads, memory_slots, size) * STD
+            memory[:, 1] = 0.0
+            self.null_memory = nn.Parameter(memory)
+
+    def null(self, n: int) -> Injected:
+        """What enters n rows that have no latent at all: the decoder alone."""
+        memory = None if self.null_memory is None else self.null_memory.expand(n, -1, -1, -1, -1, -1)
+        return Injected(self.null_prompt.expand(n, -1, -1), memory)
 
     @abstractmethod
     def write(
         self,
-        prompt: torch.Tensor,
+        injected: Injected,
         temperature: float,
         generator: torch.Generator,
         only: Mapping[str, Any] | None = None,
         given: Given | None = None,
     ) -> Written:
-        """Write one record per prompt under the grammar; temperature 0 is greedy; `only` fixes columns; `given` are
-        the details of these very records."""
+        """Write one record for each row of `injected` under the grammar; temperature 0 is greedy; `only` fixes
+        columns; `given` are the details of these very records."""

@@ -1,13 +1,12 @@
 """A KV cache of `transformers` in which each row has its own length.
 
 Tokens of a step go to the places that the row has reached, in a buffer that grows by doubling: nothing is copied at
-each token, and a row that takes one token beside one that takes ten leaves no hole. B rows, L tokens of a step,
-H key-value heads, d their width, N keys in use.
+each token, and a row that takes one token beside one that takes ten leaves no hole. A memory, where there is one, is
+before the first token. B rows, L tokens of a step, H key-value heads, d their width, N keys in use, M slots of memory.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,39 +16,38 @@ FIRST_SIZE = 64
 
 
 class Places:
-    """Where the tokens of this step go: `at` (B, L) in the buffers of every layer."""
+    """Where the tokens of this step go: `at` (B, L) in the buffers of every layer, `first` (M) after their begin."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
         self.at = torch.empty(0, 0, dtype=torch.long)
         self.rows = torch.empty(0, 1, dtype=torch.long)
         self.used = 0
 
-    def put(self, at: torch.Tensor) -> None:
-        """The places of the next step; they may overwrite what was written as padding."""
-        self.at = at
-        self.rows = torch.arange(len(at), device=at.device)[:, None]
-        self.used = int(at.max()) + 1
-
-    def mask(self, dtype: torch.dtype) -> torch.Tensor:
-        """(B, 1, L, N), 0 where a token may look and the least number elsewhere: at itself and what is before it."""
-        seen = torch.arange(self.used, device=self.at.device) <= self.at[:, :, None]
-        least = torch.finfo(dtype).min
-        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, least)[:, None]
+    def put(self, positions: torch.Tensor) -> None:
+        """The positions (B, L) of the next tokens; they may overwrite what was written as padding."""
+        self.at = positions + self.first
+        self.rows = torch.arange(len(positions), device=positions.device)[:, None]
+        self.used = int(self.at.max()) + 1
 
 
 class PacedLayer(DynamicLayer):
     """Keys and values (B, H, N, d) of one layer, written at the places of the step."""
 
-    def __init__(self, places: Places, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.places = places
+    def __init__(self, places: Places, memory: torch.Tensor | None) -> None:
+        """`memory` (2, B, H, M, d) are keys and values that are there from the begin."""
+        super().__init__()
+        self.places, self.memory = places, memory
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Buffers for what comes."""
+        """Buffers for what comes, in the precision that it comes in."""
         self.dtype, self.device = key_states.dtype, key_states.device
+        size = _size(FIRST_SIZE, self.places.used)
         self.keys, self.values = (
-            one.new_zeros(*one.shape[:2], FIRST_SIZE, one.shape[3]) for one in (key_states, value_states)
+            one.new_zeros(*one.shape[:2], size, one.shape[3]) for one in (key_states, value_states)
         )
+        if self.memory is not None:
+            self.keys[:, :, : self.places.first], self.values[:, :, : self.places.first] = self.memory
         self.is_initialized = True
 
     def update(
@@ -80,9 +78,15 @@ class PacedLayer(DynamicLayer):
 class PacedCache(Cache):
     """The cache that a causal LM is handed; call `places.put` before each step."""
 
-    def __init__(self) -> None:
-        self.places = Places()
-        super().__init__(layer_class_to_replicate=partial(PacedLayer, self.places))  # type: ignore[arg-type]
+    def __init__(self, memory: torch.Tensor | None = None) -> None:
+        """`memory` (B, layers, 2, H, M, d) is seen by every token."""
+        self.memory = memory
+        self.places = Places(0 if memory is None else memory.shape[4])
+        super().__init__(layer_class_to_replicate=self._next_layer)  # type: ignore[arg-type]
+
+    def _next_layer(self) -> PacedLayer:
+        own = None if self.memory is None else self.memory[:, len(self.layers)].transpose(0, 1)
+        return PacedLayer(self.places, own)
 
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with some of the rows."""
@@ -90,10 +94,14 @@ class PacedCache(Cache):
             layer.batch_select_indices(rows)  # type: ignore[union-attr]
 
 
-def _grown(buffer: torch.Tensor, used: int) -> torch.Tensor:
-    size = max(FIRST_SIZE, buffer.shape[2])
+def _size(size: int, used: int) -> int:
     while size < used:
         size *= 2
+    return size
+
+
+def _grown(buffer: torch.Tensor, used: int) -> torch.Tensor:
+    size = _size(max(FIRST_SIZE, buffer.shape[2]), used)
     bigger = buffer.new_zeros(*buffer.shape[:2], size, buffer.shape[3])
     bigger[:, :, : buffer.shape[2]] = buffer
     return bigger

@@ -60,6 +60,14 @@ def _load(auto: Any, path: str, **settings: Any) -> Any:
 
 
 @torch.no_grad()
+def embedding_factor(embeddings: torch.nn.Module) -> float:
+    """By how much the embedding of a token is larger than its row of the table: sqrt(width) in Gemma, else 1."""
+    table: Any = embeddings.weight
+    ids = torch.arange(min(len(table), 64), device=table.device)
+    return float(embeddings(ids).float().norm() / table[ids].float().norm())
+
+
+@torch.no_grad()
 def is_causal(model: torch.nn.Module, embeddings: torch.nn.Module) -> bool:
     """Whether no position of `model` sees a later one: tried out, whatever the class says.
 

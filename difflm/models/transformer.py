@@ -28,8 +28,22 @@ class Block(nn.Module):
         self.up = nn.Linear(width, hidden or 4 * width, bias=False)
         self.down = nn.Linear(hidden or 4 * width, width, bias=False)
 
-    def forward(self, x: torch.Tensor, causal: bool, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, T, D) -> (B, T, D); mask (B, 1, 1 or T, T) is True where attention is allowed."""
+    def forward(
+        self,
+        x: torch.Tensor,
+        causal: bool,
+        mask: torch.Tensor | None = None,
+        memory: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(B, T, D) -> (B, T, D); mask (B, 1, 1 or T, T) is True where attention is allowed. A causal block may have a
+        memory: keys and values (2, B, H, M, K) that every position sees."""
+        if memory is not None:
+            q, k, v = self._split(x)
+            k, v = (
+                torch.cat([one.to(own.dtype), own], dim=2) for one, own in zip(memory, (k, v), strict=True)
+            )
+            seen = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=x.device)
+            return self._close(x, merge_heads(attend(q, k, v, False, seen.tril(memory.shape[3]))))
         if x.device.type != "cpu" or x.shape[1] > SHORT:
             q, k, v = self._split(x)
             return self._close(x, merge_heads(attend(q, k, v, causal, mask)))
@@ -47,7 +61,8 @@ class Block(nn.Module):
         t = x.shape[1]
         cache[0, :, :, at : at + t], cache[1, :, :, at : at + t] = k, v
         keys, values = cache[0, :, :, : at + t], cache[1, :, :, : at + t]
-        return self._close(x, merge_heads(attend(q, keys, values, causal=t > 1 and at == 0)))
+        mask = torch.ones(t, at + t, dtype=torch.bool, device=x.device).tril(at) if t > 1 and at else None
+        return self._close(x, merge_heads(attend(q, keys, values, t > 1, mask)))
 
     def _split(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         b, t, d = x.shape
@@ -74,7 +89,7 @@ def merge_heads(y: torch.Tensor) -> torch.Tensor:
 def attend(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Attention of q (B, H, T, K) to k, v (B, H, S, K)."""
+    """Attention of q (B, H, T, K) to k, v (B, H, S, K); mask (T, S) or (B, 1, 1 or T, S) is True where allowed."""
     b, h, t, size = q.shape
     s = k.shape[2]
     if q.device.type != "cpu" or t * s > SHORT**2:

@@ -13,6 +13,7 @@ from torch import nn
 from difflm.latent.posterior import kl_per_dimension, reparameterise
 from difflm.models.decoder import Batch, Decoder, Encoder
 from difflm.models.details import DetailLatent, Details
+from difflm.models.injected import Injected
 from difflm.models.injectors import Injector
 from difflm.models.token_encoder import TokenEncoder
 
@@ -27,7 +28,7 @@ class Output(NamedTuple):
 
 
 class LatentLM(nn.Module):
-    """A language model with a latent: record -> z -> soft prompt -> record."""
+    """A language model with a latent: record -> z -> what is injected -> record."""
 
     def __init__(
         self, encoder: Encoder, injector: Injector, decoder: Decoder, details: Details | None = None
@@ -49,10 +50,10 @@ class LatentLM(nn.Module):
         mu, logvar, states, there = self.encoder.read_row(batch)
         return mu, logvar, self.details.encode(states, there, batch.get("tails"))
 
-    def prompt(self, z: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Soft prompt (B, P, D) of z (B, Z) at noise level sigma (B,)."""
-        prompt: torch.Tensor = self.injector(z, sigma)
-        return prompt
+    def inject(self, z: torch.Tensor, sigma: torch.Tensor) -> Injected:
+        """What enters the decoder for z (B, Z) at noise level sigma (B,)."""
+        injected: Injected = self.injector(z, sigma)
+        return injected
 
     def forward(
         self,
@@ -68,19 +69,17 @@ class LatentLM(nn.Module):
         `detailed` (B,) those with details, drawn by `detail_eps` (B, T + H, d)."""
         mu, logvar, second = self.encode_whole(batch)
         z = reparameterise(mu, logvar, eps[0])
-        prompt = self.prompt(z + sigma[:, None] * eps[1], sigma)
+        injected = self.inject(z + sigma[:, None] * eps[1], sigma)
         if null is not None:
-            prompt = torch.where(
-                null[:, None, None], self.decoder.null_prompts(len(mu)).to(prompt.dtype), prompt
-            )
+            injected = injected.where(null, self.decoder.null(len(mu)))
         kl = kl_per_dimension(mu, logvar)
         if second is None or detailed is None or detail_eps is None:
-            rec = self.decoder.row_nll(prompt, batch, word_dropout)
+            rec = self.decoder.row_nll(injected, batch, word_dropout)
             return Output(rec, kl, mu, torch.zeros_like(rec))
         assert self.details is not None
         drawn = second.draw(detail_eps[:, : second.mu.shape[1]])
         added = self.details.inputs(drawn) * detailed[:, None, None]
-        rec = self.decoder.row_nll(prompt, batch, word_dropout, added)
+        rec = self.decoder.row_nll(injected, batch, word_dropout, added)
         if self.details.tail_slots:
             rec = rec + detailed * self.details.digit_nll(drawn, batch["tails"])
         return Output(rec, kl, mu, detailed * second.kl())

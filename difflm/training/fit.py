@@ -116,8 +116,8 @@ def decoder_alone_nats(model: LatentLM, batch: Batch) -> float:
     model.eval()
     part = {k: v[:LOOKED_AT].to(device) for k, v in batch.items()}
     with mixed(device):
-        prompt = model.decoder.null_prompts(len(next(iter(part.values()))))
-        return float(model.decoder.row_nll(prompt, part).float().mean())
+        null = model.decoder.null(len(next(iter(part.values()))))
+        return float(model.decoder.row_nll(null, part).float().mean())
 
 
 def make_look(

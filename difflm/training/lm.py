@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from difflm.config import Config
 from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch
+from difflm.models.injected import Injected
 from difflm.precision import mixed
 from difflm.training.host import Host
 from difflm.training.loop import Loop, Plan, seeded
@@ -50,12 +51,12 @@ def train_lm(
         copied = int(n * settings.copy_share)
         plain = {k: v[copied:] for k, v in batch.items()}
         with mixed(accelerator.device, cache=False):
-            own = decoder.row_nll(decoder.null_prompts(n - copied), plain)
+            own = decoder.row_nll(decoder.null(n - copied), plain)
             if not copied:
                 return own, None
             batch = {k: v[:copied] for k, v in batch.items()}
             prefix = copy_prefix(decoder, batch, settings.copy_noise, generator)
-            return own, decoder.row_nll(prefix, batch)
+            return own, decoder.row_nll(Injected(prefix), batch)
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
         # Noise has the size of all embeddings: each part of the batch draws its own from the first seed it gets.

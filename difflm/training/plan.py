@@ -122,7 +122,7 @@ def with_leftover(plans: dict[str, Plan], left: float) -> Plan:
 def row_operations(config: Config, size: Size, stage: str) -> float:
     """Floating-point operations of one row forwards and backwards: 6 per weight and token."""
     weights = size.weights or 12 * config.decoder.width**2 * config.decoder.layers
-    decoder = weights * (size.tokens + config.injection.tokens)
+    decoder = weights * (size.tokens + config.injection.soft_tokens)
     encoder = 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
     slower = REFERENCE_RATE / FOREIGN_RATE if size.weights else 1.0
     return 6.0 * slower * (decoder + (encoder if stage == "vae" else 0))
