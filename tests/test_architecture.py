@@ -19,7 +19,7 @@ LAYERS = (
     "training generation privacy latent_ops latent_edits projection evaluation map_data "
     "document_evaluation judging sandbox passk pretrain continued",
     "pipeline fitting",
-    "jobs cli background benchmark sharing __main__",
+    "jobs cli background benchmark ablation sharing __main__",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 LIGHT = ("errors", "config", "schema", "runs")

@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from difflm.cli.fit_options import pairs
 from difflm.config import PRESETS, Config
 from difflm.errors import ConfigError
 
@@ -38,12 +39,7 @@ def benchmark(options: argparse.Namespace) -> None:
     from difflm.benchmark.settings import Settings, parse_seeds
     from difflm.metrics.base import cores
 
-    changes = {}
-    for text in options.set:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise ConfigError("key=value after --set", repr(text), "for example --set vae.lr=1e-3")
-        changes[key.strip()] = value.strip()
+    changes = pairs(options.set)
     limit = options.time_limit
     for name, number in (("time-limit", limit), ("sets", options.sets), ("threads", options.threads)):
         if number is not None and not number > 0:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import difflm
 from difflm.cli import (
+    ablate,
     benchmark,
     continued,
     evaluate,
@@ -51,6 +52,7 @@ def build() -> Parser:
     sample.add_options(command("sample", sample.sample, "generate rows"))
     evaluate.add_options(command("evaluate", evaluate.evaluate, "score synthetic rows against real ones"))
     benchmark.add_options(command("benchmark", benchmark.benchmark, "compare with other models"))
+    ablate.add_options(command("ablate", ablate.ablate, "change one setting at a time, over several seeds"))
     latents.add_encode(command("encode", latents.encode, "latents of rows"))
     latents.add_decode(command("decode", latents.decode, "rows of latents"))
     latents.add_interpolate(command("interpolate", latents.interpolate, "rows between two rows"))

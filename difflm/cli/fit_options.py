@@ -134,11 +134,7 @@ def request_of(options: argparse.Namespace, arguments: Sequence[str]) -> FitRequ
         changes |= _model(part, getattr(options, part))
     given = {key: getattr(options, name) for name, key in IN_PLACE_OF.items()}
     changes |= {key: value for key, value in given.items() if value is not None}
-    for text in options.set:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise ConfigError("key=value after --set", repr(text), "for example --set vae.lr=1e-3")
-        changes[key.strip()] = value.strip()
+    changes |= pairs(options.set)
     return FitRequest(
         data=options.data,
         run=options.run,
@@ -148,6 +144,17 @@ def request_of(options: argparse.Namespace, arguments: Sequence[str]) -> FitRequ
         command=shlex.join(["difflm", "fit", *(a for a in arguments if a != "--background")]),
         on_existing=options.on_existing,
     )
+
+
+def pairs(texts: Sequence[str]) -> dict[str, Any]:
+    """Settings given as key=value."""
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError("key=value after --set", repr(text), "for example --set vae.lr=1e-3")
+        found[key.strip()] = value.strip()
+    return found
 
 
 def _kinds(texts: Sequence[str]) -> dict[str, str]:

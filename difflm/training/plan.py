@@ -28,10 +28,11 @@ OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
 OVERHEAD_SHARE = 0.02
 """What is left of the time limit for starting, reading, encoding, the latent use and the first samples, of rows and of
 documents; half of a short limit."""
-MOST_EPOCHS = {"lm": 40.0, "vae": 30.0}
-ENOUGH_STEPS = 1500
-"""Passes over the table beyond which rows are learned by heart: the learning rate has to come down before that. A short
-table gets so many steps all the same, and stops by its held-out rows."""
+MOST_EPOCHS = {"lm": 2.0, "vae": 30.0}
+ENOUGH_STEPS = {"lm": 120, "vae": 1500}
+"""Passes over the table beyond which rows are learned by heart (stage 1: the learning rate has to come down before that),
+or the decoder learns to do without z (stage 0, when it is trained along afterwards). A short table gets so many steps all
+the same, and stops by its held-out rows."""
 LEAST_STEPS, SOME_STEPS = 40, 80
 """Steps that are taken whatever the limit, and those that long records are given by smaller batches."""
 LEAST_BATCH = 8
@@ -77,7 +78,9 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         spent = max(seconds * speed - looking, 0.5 * seconds * speed)
         steps = spent / max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
-        most = max(MOST_EPOCHS[stage] * size.rows / batch, ENOUGH_STEPS)
+        most = max(MOST_EPOCHS[stage] * size.rows / batch, ENOUGH_STEPS[stage])
+        if stage == "lm" and not config.decoder.joint:
+            most = float("inf")
         steps = epochs * size.rows / batch if epochs else min(steps, most)
         plans[stage] = Plan(
             stage=stage,
