@@ -36,6 +36,11 @@ class LatentConfig(Section):
         description="Second level: dimensions for each token (4 or more), for exact reconstruction; 0 for none",
     )
 
+    topics: bool = Field(
+        True,
+        description="Causal LM: z begins as the words that a record has, and pushes the words that are written",
+    )
+
     @model_validator(mode="after")
     def _two_circles(self) -> LatentConfig:
         if 0 < self.detail_dim < 4:

@@ -14,6 +14,7 @@ from difflm.models.details import Details
 from difflm.models.document_encoder import DocumentEncoder
 from difflm.models.injectors import make_injector
 from difflm.models.token_encoder import TokenEncoder
+from difflm.models.topics import Topics
 from difflm.models.vae import LatentLM
 
 
@@ -53,4 +54,7 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
         details = Details(latent.detail_dim, slots, encoder.state_width, decoder.width)
         if isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
             details.begin_with(encoder.token_states(), decoder.head_rows())
-    return LatentLM(encoder, injector, decoder, details)
+    topics = None
+    if latent.topics and isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
+        topics = Topics(len(decoder.head_rows()), latent.size)
+    return LatentLM(encoder, injector, decoder, details, topics)

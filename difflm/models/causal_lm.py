@@ -248,6 +248,8 @@ class CausalLMDecoder(Decoder):
         logits = self.lm(inputs_embeds=x, position_ids=places, **settings).logits[:, -ids.shape[1] :]
         # Padding costs as much as tokens do: it is left out, and the vocabulary stays the last dimension.
         chosen = logits[mask].float()
+        if injected.push is not None:
+            chosen = chosen + injected.push[mask.nonzero()[:, 0]]
         if added is not None:
             # Only some rows of a batch have details; the others have zeros there.
             detailed = added.flatten(1).any(dim=1)[:, None].expand_as(mask)[mask]
@@ -268,7 +270,7 @@ class CausalLMDecoder(Decoder):
         memory = injected.memory
         if memory is not None:
             memory = (memory * self.memory_scale[:, :, None, None, None]).to(x.dtype)
-        return Injected(x, memory, shift)
+        return Injected(x, memory, shift, injected.push)
 
     @staticmethod
     def _after(x: torch.Tensor, begin: torch.Tensor, shift: torch.Tensor | None) -> torch.Tensor:

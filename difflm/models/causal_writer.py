@@ -43,7 +43,7 @@ class CausalWriter:
         `added` (B, T, D) is told by details of each token and becomes logits by `to_logits`; a record may run on after
         the last of them."""
         self.lm, self.masks, self.opening, self.shift = lm, masks, opening.prompt, opening.shift
-        self.opened = self.opening.shape[1]
+        self.opened, self.push = self.opening.shape[1], opening.push
         self.added, self.to_logits = added, to_logits
         self.taken = torch.zeros(len(opening), dtype=torch.long, device=self.opening.device)
         self.cache = PacedCache(opening.memory)
@@ -77,6 +77,8 @@ class CausalWriter:
         self.taken = self.taken + lengths
         last = (lengths - 1 - width + out.logits.shape[1]).clamp(min=0)
         self.logits = out.logits[torch.arange(len(x), device=device), last].float() + self._told()
+        if self.push is not None:
+            self.logits = self.logits + self.push
 
     def _inputs(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, L, D): the opening, then tokens."""
@@ -104,6 +106,7 @@ class CausalWriter:
         self.taken, self.opening, self.logits = self.taken[index], self.opening[index], self.logits[index]
         self.added = None if self.added is None else self.added[index]
         self.shift = None if self.shift is None else self.shift[index]
+        self.push = None if self.push is None else self.push[index]
         self.cache.keep(index)
 
     def run(

@@ -25,14 +25,15 @@ class MemoryShape(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Injected:
-    """Three ways into a decoder; an injection takes one of them, the others stay empty.
+    """Three ways into a decoder, of which an injection takes one, and a push behind it; the others stay empty.
 
     `prompt` (B, P, D) stands before BOS, P may be 0; `memory` (B, L, 2, H, M, d) are keys and values that every token
-    sees in every layer; `shift` (B, D) is added to the embedding of every token of the record."""
+    sees in every layer; `shift` (B, D) is added to the embedding of every token of the record; `push` (B, V) to the logits of every token."""
 
     prompt: torch.Tensor
     memory: torch.Tensor | None = None
     shift: torch.Tensor | None = None
+    push: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -43,8 +44,8 @@ class Injected:
 
     def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Injected:
         """`change` of all that enters."""
-        memory, shift = (None if one is None else change(one) for one in (self.memory, self.shift))
-        return Injected(change(self.prompt), memory, shift)
+        others = (self.memory, self.shift, self.push)
+        return Injected(change(self.prompt), *(None if one is None else change(one) for one in others))
 
     def where(self, mask: torch.Tensor, other: Injected) -> Injected:
         """Rows of `other` where `mask` (B,), these elsewhere; where `other` has nothing, zeros enter."""
@@ -57,4 +58,5 @@ class Injected:
 
         prompt = mixed(self.prompt, other.prompt)
         assert prompt is not None
-        return Injected(prompt, mixed(self.memory, other.memory), mixed(self.shift, other.shift))
+        pairs = ((self.memory, other.memory), (self.shift, other.shift), (self.push, other.push))
+        return Injected(prompt, *(mixed(*pair) for pair in pairs))

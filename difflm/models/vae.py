@@ -5,6 +5,7 @@ B rows, Z latent size. rec and kl are sums over the record, in nats.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from difflm.models.details import DetailLatent, Details
 from difflm.models.injected import Injected
 from difflm.models.injectors import Injector
 from difflm.models.token_encoder import TokenEncoder
+from difflm.models.topics import Topics
 
 
 class Output(NamedTuple):
@@ -31,16 +33,24 @@ class LatentLM(nn.Module):
     """A language model with a latent: record -> z -> what is injected -> record."""
 
     def __init__(
-        self, encoder: Encoder, injector: Injector, decoder: Decoder, details: Details | None = None
+        self,
+        encoder: Encoder,
+        injector: Injector,
+        decoder: Decoder,
+        details: Details | None = None,
+        topics: Topics | None = None,
     ) -> None:
         super().__init__()
         self.encoder, self.injector, self.decoder = encoder, injector, decoder
-        self.details = details
+        self.details, self.topics = details, topics
 
     def encode(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """mu, logvar (B, Z)."""
-        mu_logvar: tuple[torch.Tensor, torch.Tensor] = self.encoder(batch)
-        return mu_logvar
+        mu, logvar = self.encoder(batch)
+        return self._with_topics(mu, batch), logvar
+
+    def _with_topics(self, mu: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return mu if self.topics is None else mu + self.topics.mu(batch["text_ids"], batch["text_mask"])
 
     def encode_whole(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, DetailLatent | None]:
         """mu, logvar (B, Z), and the second level where the model has one."""
@@ -48,12 +58,13 @@ class LatentLM(nn.Module):
             return *self.encode(batch), None
         assert isinstance(self.encoder, TokenEncoder)
         mu, logvar, states, there = self.encoder.read_row(batch)
-        return mu, logvar, self.details.encode(states, there, batch.get("tails"))
+        second = self.details.encode(states, there, batch.get("tails"))
+        return self._with_topics(mu, batch), logvar, second
 
     def inject(self, z: torch.Tensor, sigma: torch.Tensor) -> Injected:
         """What enters the decoder for z (B, Z) at noise level sigma (B,)."""
         injected: Injected = self.injector(z, sigma)
-        return injected
+        return injected if self.topics is None else replace(injected, push=self.topics.logits(z, sigma))
 
     def forward(
         self,

@@ -79,6 +79,8 @@ def train_all(
     accelerator = Accelerator()
     model = build_model(config, codec).to(accelerator.device)
     batch = prepare(model, train)
+    if model.topics is not None:
+        model.topics.begin_with(batch["text_ids"], batch["text_mask"])
     set_dropout(model, config.vae.dropout)
     tokens = mean_tokens(batch)
     most = HELD_TOKENS if config.decoder.kind == "compact" else HELD_DOCUMENT_TOKENS
