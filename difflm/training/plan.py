@@ -30,9 +30,9 @@ OVERHEAD_SHARE = 0.02
 documents; half of a short limit."""
 MOST_EPOCHS = {"lm": 2.0, "vae": 30.0}
 ENOUGH_STEPS = {"lm": 120, "vae": 1500}
-"""Passes over the table beyond which rows are learned by heart (stage 1: the learning rate has to come down before that),
-or the decoder learns to do without z (stage 0, when it is trained along afterwards). A short table gets so many steps all
-the same, and stops by its held-out rows."""
+"""Passes over the table at most. Beyond, rows are learned by heart (stage 1: the learning rate has to come down before
+that), or the decoder learns to do without z (stage 0, when it is trained along afterwards). A short table gets so many
+steps all the same, and stops by its held-out rows."""
 LEAST_STEPS, SOME_STEPS = 40, 80
 """Steps that are taken whatever the limit, and those that long records are given by smaller batches."""
 LEAST_BATCH = 8
