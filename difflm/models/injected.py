@@ -28,7 +28,8 @@ class Injected:
     """Three ways into a decoder, of which an injection takes one, and a push behind it; the others stay empty.
 
     `prompt` (B, P, D) stands before BOS, P may be 0; `memory` (B, L, 2, H, M, d) are keys and values that every token
-    sees in every layer; `shift` (B, D) is added to the embedding of every token of the record; `push` (B, V) to the logits of every token."""
+    sees in every layer; `shift` (B, D) is added to the embedding of every token of the record,
+    `push` (B, V) to the logits of each."""
 
     prompt: torch.Tensor
     memory: torch.Tensor | None = None
