@@ -198,6 +198,11 @@ class VAEStageConfig(Section):
     jitter: float = Field(
         1.5, ge=0, description="Numbers are moved by about so many bins in training (compact decoder)"
     )
+    target_weight: float = Field(
+        5.0,
+        ge=1,
+        description="The column to be predicted counts so many times in training (compact decoder)",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the blocks of the compact models")
     select: Literal["elbo", "reconstruction"] = Field(
         "elbo",

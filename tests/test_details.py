@@ -12,6 +12,7 @@ from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.numbers import RADIX, IntegerCode
 from difflm.generation import decode_latents, rebuild
 from difflm.models.build import build_model
+from difflm.models.compact import CompactDecoder
 from difflm.models.details import Details, circles
 from difflm.models.vae import LatentLM
 from difflm.schema import Schema
@@ -51,6 +52,27 @@ def test_tail_digits_are_exact_before_any_training(built: tuple[FittedCodec, pd.
     right = model.details.given(noisy).tails == batch["tails"]
     assert right.float().mean() > 0.95
     assert second.kl().shape == (len(rows),) and (second.kl() > 0).all()
+
+
+def test_stressed_tokens_cost_more_and_weigh_no_more(
+    built: tuple[FittedCodec, pd.DataFrame, LatentLM],
+) -> None:
+    codec, rows, model = built
+    decoder, batch = model.decoder, prepare(model, rows.iloc[:20])
+    assert isinstance(decoder, CompactDecoder)
+    name = codec.discrete[-1].name
+    with torch.no_grad():
+        plain, same = decoder.nlls(decoder.null(20), batch)
+        assert torch.equal(plain, same)
+        decoder.stress(name, 3.0)
+        rec, cost = decoder.nlls(decoder.null(20), batch)
+        tokens = decoder(decoder.null(20), batch["ids"], batch["slots"])
+        decoder.stress("no such column", 3.0)
+        assert torch.equal(decoder.nlls(decoder.null(20), batch)[1], plain)
+        decoder.stress(None, 1.0)
+    own = [place for place, slot in enumerate(codec.slots) if codec.columns[slot.column].name == name]
+    assert torch.equal(rec, plain), "figures stay what they are"
+    assert torch.allclose(cost - rec, 2 * tokens[:, own].sum(dim=1), rtol=1e-4, atol=1e-4)
 
 
 def test_positions_after_the_end_of_a_row_carry_nothing() -> None:

@@ -42,6 +42,7 @@ class CompactDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.codec = codec
+        self.stress(None, 1.0)
         self.width, self.heads, self.layers = width, heads, layers
         self.cache_bytes = 2 * layers * (soft_tokens + memory_slots + codec.longest) * width * 4
         self.table = TokenTable(codec, width, codec.longest + 1)
@@ -97,8 +98,26 @@ class CompactDecoder(Decoder):
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Nats (B,) of the rows."""
+        return self.nlls(injected, batch, word_dropout, added)[0]
+
+    def stress(self, column: str | None, weight: float) -> None:
+        """In training the tokens of this column count `weight` times; there are none of a text or no column."""
+        names = [self.codec.columns[slot.column].name for slot in self.codec.slots[: self.codec.fixed]]
+        self.stressed, self.weight = [place for place, name in enumerate(names) if name == column], weight
+
+    def nlls(
+        self,
+        injected: Injected,
+        batch: Batch,
+        word_dropout: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Nats (B,) of the rows, and the same with those of stressed tokens multiplied."""
         nll: torch.Tensor = self(injected, batch["ids"], batch["slots"], word_dropout, added)
-        return nll.sum(dim=1)
+        nats = nll.sum(dim=1)
+        if not self.stressed:
+            return nats, nats
+        return nats, nats + (self.weight - 1) * nll[:, self.stressed].sum(dim=1)
 
     def forward(
         self,

@@ -102,6 +102,17 @@ class Decoder(nn.Module, ABC):
         memory = None if self.null_memory is None else self.null_memory.expand(n, -1, -1, -1, -1, -1)
         return Injected(self.null_prompt.expand(n, -1, -1), memory)
 
+    def nlls(
+        self,
+        injected: Injected,
+        batch: Batch,
+        word_dropout: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Nats (B,) as `row_nll` has them, and what training minimises in their place: more where tokens count more."""
+        nats = self.row_nll(injected, batch, word_dropout, added)
+        return nats, nats
+
     @abstractmethod
     def write(
         self,

@@ -21,9 +21,11 @@ from difflm.models.topics import Topics
 
 
 class Output(NamedTuple):
-    """rec (B,), kl (B, Z), mu (B, Z), detail_kl (B,) with 0 for rows without details."""
+    """rec (B,), cost (B,) as rec with some tokens counted more, kl (B, Z), mu (B, Z), detail_kl (B,) with 0 for rows
+    without details."""
 
     rec: torch.Tensor
+    cost: torch.Tensor
     kl: torch.Tensor
     mu: torch.Tensor
     detail_kl: torch.Tensor
@@ -85,12 +87,13 @@ class LatentLM(nn.Module):
             injected = injected.where(null, self.decoder.null(len(mu)))
         kl = kl_per_dimension(mu, logvar)
         if second is None or detailed is None or detail_eps is None:
-            rec = self.decoder.row_nll(injected, batch, word_dropout)
-            return Output(rec, kl, mu, torch.zeros_like(rec))
+            rec, cost = self.decoder.nlls(injected, batch, word_dropout)
+            return Output(rec, cost, kl, mu, torch.zeros_like(rec))
         assert self.details is not None
         drawn = second.draw(detail_eps[:, : second.mu.shape[1]])
         added = self.details.inputs(drawn) * detailed[:, None, None]
-        rec = self.decoder.row_nll(injected, batch, word_dropout, added)
+        rec, cost = self.decoder.nlls(injected, batch, word_dropout, added)
         if self.details.tail_slots:
-            rec = rec + detailed * self.details.digit_nll(drawn, batch["tails"])
-        return Output(rec, kl, mu, detailed * second.kl())
+            digits = detailed * self.details.digit_nll(drawn, batch["tails"])
+            rec, cost = rec + digits, cost + digits
+        return Output(rec, cost, kl, mu, detailed * second.kl())

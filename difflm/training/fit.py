@@ -96,6 +96,7 @@ def train_all(
             if config.lm.share:
                 train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
             model.decoder.requires_grad_(config.decoder.joint)
+            model.decoder.stress(codec.schema.target, config.vae.target_weight)
         stage = "vae"
         nats = decoder_alone_nats(model, held)
         look = make_look(model, codec.schema, validation, held, host)

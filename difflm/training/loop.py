@@ -35,6 +35,8 @@ class Plan:
     lr: float
     seed: int
     seconds: float | None = None
+    most_steps: float = float("inf")
+    """More steps than these gain nothing, however much time another stage leaves."""
     muon_lr: float | None = None
     warmup: float = 0.05
     weight_decay: float = 0.01

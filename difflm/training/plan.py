@@ -28,11 +28,11 @@ OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
 OVERHEAD_SHARE = 0.02
 """What is left of the time limit for starting, reading, encoding, the latent use and the first samples, of rows and of
 documents; half of a short limit."""
-MOST_EPOCHS = {"lm": 2.0, "vae": 30.0}
-ENOUGH_STEPS = {"lm": 120, "vae": 1500}
+MOST_EPOCHS = {"lm": 2.0, "vae": 30.0, "prior": 200.0}
+ENOUGH_STEPS = {"lm": 120, "vae": 1500, "prior": 3000}
 """Passes over the table at most. Beyond, rows are learned by heart (stage 1: the learning rate has to come down before
-that), or the decoder learns to do without z (stage 0, when it is trained along afterwards). A short table gets so many
-steps all the same, and stops by its held-out rows."""
+that), the decoder learns to do without z (stage 0, when it is trained along afterwards), or nothing is gained (prior).
+A short table gets so many steps all the same, and stops by its held-out rows."""
 LEAST_STEPS, SOME_STEPS = 40, 80
 """Steps that are taken whatever the limit, and those that long records are given by smaller batches."""
 LEAST_BATCH = 8
@@ -95,16 +95,18 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     prior = config.prior
     weights = denoiser_weights(config)
     seconds = budget * shares["prior"]
-    steps = prior.steps or seconds * speed / (
-        PRIOR_STEP_SECONDS + 6 * weights * min(prior.batch_size, size.rows) / REFERENCE_RATE
-    )
+    batch = min(prior.batch_size, size.rows)
+    most = max(MOST_EPOCHS["prior"] * size.rows / batch, ENOUGH_STEPS["prior"])
+    affordable = seconds * speed / (PRIOR_STEP_SECONDS + 6 * weights * batch / REFERENCE_RATE)
+    steps = prior.steps or min(affordable, most)
     plans["prior"] = Plan(
         stage="prior",
         steps=max(LEAST_STEPS, int(steps)),
-        batch_size=min(prior.batch_size, size.rows),
+        batch_size=batch,
         lr=prior.lr,
         seed=config.seed,
         seconds=None if prior.steps else seconds,
+        most_steps=most,
         ema=prior.ema,
         evaluations=10,
         patience=5,
@@ -119,7 +121,8 @@ def with_leftover(plans: dict[str, Plan], left: float) -> Plan:
     if not vae.seconds or not prior.seconds:
         return prior
     gained = min(1.0, vae.seconds * left / prior.seconds)
-    return replace(prior, steps=int(prior.steps * (1 + gained)), seconds=prior.seconds * (1 + gained))
+    steps = int(min(prior.steps * (1 + gained), prior.most_steps))
+    return replace(prior, steps=steps, seconds=prior.seconds * (1 + gained))
 
 
 def row_operations(config: Config, size: Size, stage: str) -> float:

@@ -96,11 +96,11 @@ def train_vae(
         parts = by_length({k: v.to(device) for k, v in batch.items()})
         with mixed(device, cache=False):
             done = [forward(part) for part in parts]
-        rec, kl, _, detail_kl = (torch.cat(one) for one in zip(*done, strict=True))
+        rec, told, kl, _, detail_kl = (torch.cat(one) for one in zip(*done, strict=True))
         sigma, null, detailed = (torch.cat([p[k] for p in parts]) for k in ("sigma", "null", "detailed"))
         weight = beta.value(progress)
         cost = weight * kl.sum(dim=1).mean().clamp(min=floor) + config.beta.detail * detail_kl.mean()
-        loss = (rec.mean() + cost) / tokens_per_row
+        loss = (told.mean() + cost) / tokens_per_row
         clean = (sigma == 0) & ~null & ~detailed
         logs = {
             "reconstruction": (rec * clean).sum().item() / max(int(clean.sum()), 1),
