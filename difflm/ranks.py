@@ -56,6 +56,13 @@ class Ranks:
         made = made or accelerator()
         self.count, self.index, self.device = made.num_processes, made.process_index, made.device
 
+    @classmethod
+    def alone(cls, device: torch.device) -> Ranks:
+        """What rank 0 does without the others."""
+        made = cls.__new__(cls)
+        made.count, made.index, made.device = 1, 0, device
+        return made
+
     @property
     def main(self) -> bool:
         """Whether this is rank 0."""
@@ -111,7 +118,24 @@ class Ranks:
         if self.count == 1:
             return x
         total, count = self.sums(x * rows, x.new_tensor(float(rows)))
-        return x + (total / count - x).detach()
+        return x - x.detach() + total / count
+
+    def mean_logs(self, logs: dict[str, float]) -> dict[str, float]:
+        """Mean over the ranks of figures of the same names."""
+        if self.count == 1:
+            return logs
+        import torch
+
+        (total,) = self.sums(torch.tensor(list(logs.values()), dtype=torch.float64, device=self.device))
+        return dict(zip(logs, (total / self.count).tolist(), strict=True))
+
+    def deviation(self, x: torch.Tensor) -> torch.Tensor:
+        """Standard deviation of all entries of all ranks, without gradients."""
+        if self.count == 1:
+            return x.detach().std()
+        wide = x.detach().double()
+        total, squares, count = self.sums(wide.sum(), wide.square().sum(), wide.new_tensor(float(x.numel())))
+        return ((squares - total**2 / count) / (count - 1)).sqrt().to(x.dtype)
 
     def add_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Sum the gradients over the ranks, a few megabytes at a time."""
@@ -119,13 +143,15 @@ class Ranks:
             return
         import torch
 
+        met = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float64, device=self.device)
+        anywhere = [p for p, n in zip(parameters, self.sums(met)[0].tolist(), strict=True) if n]
         bucket: list[torch.Tensor] = []
-        for number, parameter in enumerate(parameters):
-            # A rank whose rows never met a parameter has zeros to add.
+        for number, parameter in enumerate(anywhere):
+            # A rank whose rows did not meet it has zeros to add. What no rank has met is left alone, as by one process.
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             bucket.append(parameter.grad)
-            last = number + 1 == len(parameters)
+            last = number + 1 == len(anywhere)
             if last or sum(g.numel() * g.element_size() for g in bucket) > BUCKET_BYTES:
                 flat = torch.cat([g.flatten() for g in bucket])
                 torch.distributed.all_reduce(flat)

@@ -80,7 +80,6 @@ def _by_parts(model: DiffLM, options: argparse.Namespace, into_folder: bool, sta
 
     ranks = Ranks()
     asked = _asked(model, options)
-    ranks.decided(lambda: _keep_prior(model, asked["prior"]))
     chunks = model.to(ranks.device).chunks(**asked, seed=options.seed)
     sampled = chunks.settings
     settings = {
@@ -122,12 +121,6 @@ def _asked(model: DiffLM, options: argparse.Namespace) -> dict[str, Any]:
         "temperature": options.temperature,
         "apart": options.apart,
     }
-
-
-def _keep_prior(model: DiffLM, kind: str | None) -> None:
-    """Fit a prior of another kind than the run's own once: it is kept with the run."""
-    if kind != "none":
-        model.prior(kind)
 
 
 def _nothing(rows: pd.DataFrame) -> None:
