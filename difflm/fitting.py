@@ -1,4 +1,4 @@
-"""Training with a run directory around it: what `DiffLM.fit` does.
+"""Training with a run directory around it: what `DiffLM.fit` does, in one process or in all those of a launch.
 
 The run keeps its own copy of the split, so that it resumes and is evaluated without the original file.
 """
@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -25,6 +25,7 @@ from difflm.errors import GenerationError, RunError
 from difflm.formats.codec import FittedCodec
 from difflm.priors.base import Prior
 from difflm.projection import cached
+from difflm.ranks import Ranks, accelerator, first
 from difflm.runs import Run
 from difflm.schema import Kind
 from difflm.training.fit import Trained, train_all
@@ -34,8 +35,6 @@ from difflm.training.prior import Latents, train_prior
 from difflm.training.speed import machine_speed
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
-
     from difflm.pipeline import DiffLM
 
 SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
@@ -55,6 +54,8 @@ def fit(
     kinds: Mapping[str, Kind] | None = None,
 ) -> tuple[Artifact, Run | None]:
     """Train, or continue, the run in `folder`; without one nothing is kept on disk but for a moment."""
+    if not first():
+        return _help(None if folder is None else Path(folder))
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return fit(data, config, Path(temporary) / "run", validation, should_stop, kinds)[0], None
@@ -64,15 +65,53 @@ def fit(
             run.clear_stop()
         run.write_status(state="running", stage="data", message="reading the data", progress=0.0)
         try:
-            dataset = _data_of(run, data, config, validation, kinds)
-            config = config.for_record(dataset.schema.record)
-            trained, artifact = _train(run, dataset, config, should_stop or run.stop_requested)
+            dataset: Dataset | None = None
+
+            def begin() -> Task:
+                nonlocal dataset
+                dataset = _data_of(run, data, config, validation, kinds)
+                return Task(run, config.for_record(dataset.schema.record), _speed(run))
+
+            ranks = Ranks()
+            task = ranks.decided(begin)
+            assert dataset is not None
+            host = _host(run, should_stop or run.stop_requested)
+            trained, artifact = _train(dataset, task, host)
             _finish(run, dataset, trained, artifact)
+            ranks.wait()
         except BaseException as error:
             told = str(error) or type(error).__name__
             run.write_status(state="failed", error=told, message=told)
             raise
     return artifact, run
+
+
+class Task(NamedTuple):
+    """What rank 0 has made ready."""
+
+    run: Run
+    config: Config
+    speed: float
+
+
+def _help(folder: Path | None) -> tuple[Artifact, Run | None]:
+    """Train beside rank 0, which reads, decides and writes all there is."""
+    ranks = Ranks()
+    task: Task = ranks.decided(_told)
+    if not (task.run.path / "data" / "schema.json").exists():
+        raise RunError(
+            f"a folder {task.run.path} that all processes see",
+            f"one that process {ranks.index} lacks",
+            "choose a place on a disk that all nodes share",
+        )
+    dataset = Dataset.read(task.run.path / "data")
+    _, artifact = _train(dataset, task, Host(state=task.run.path / "state"))
+    ranks.wait()
+    return artifact, None if folder is None else task.run
+
+
+def _told() -> Task:
+    raise AssertionError("only rank 0 decides")
 
 
 def _open_or_create(folder: Path, config: Config) -> Run:
@@ -130,16 +169,20 @@ def _too_long(config: Config, texts: list[str]) -> list[str | None]:
     return [f"too long: {count:,} tokens (at most {most:,})" if count > most else None for count in counts]
 
 
-def _train(
-    run: Run, dataset: Dataset, config: Config, should_stop: Callable[[], bool]
-) -> tuple[Trained, Artifact]:
-    schema = dataset.schema
+def _train(dataset: Dataset, task: Task, host: Host) -> tuple[Trained, Artifact]:
+    schema, config = dataset.schema, task.config
     train, held = schema.canonical(dataset.train), schema.canonical(dataset.validation)
     codec = (
         FittedCodec.fit(schema, train, config.format.bins)
         if schema.record == "table"
         else FittedCodec(schema, {}, {})
     )
+    trained = train_all(config, codec, train, held, host, task.speed)
+    return trained, Artifact(config, schema, codec, trained.model, trained.prior)
+
+
+def _host(run: Run, should_stop: Callable[[], bool]) -> Host:
+    """Rows go to the run's metrics, and now and then into its status."""
     told = [0.0]
 
     def on_progress(row: dict[str, Any]) -> None:
@@ -150,18 +193,15 @@ def _train(
             progress = begin + (STAGES[row["stage"]] - begin) * row["step"] / row["of"]
             run.write_status(state="running", stage=row["stage"], progress=progress, message="")
 
-    spent = _seconds_so_far(run)
-    host = Host(on_progress, should_stop, run.directory("state"), spent)
-    trained = train_all(config, codec, train, held, host, _speed(run))
-    artifact = Artifact(config, schema, codec, trained.model, trained.prior)
-    return trained, artifact
+    return Host(on_progress, should_stop, run.directory("state"), _seconds_so_far(run))
 
 
 def _speed(run: Run) -> float:
-    """Speed of the machine that the run began on: a resumed run keeps its plan."""
+    """Speed of the machines that the run began on, all its processes together: a resumed run keeps its plan."""
     path = run.directory("state") / "speed.json"
     if not path.exists():
-        write_json(path, {"speed": machine_speed(_accelerator().device)})
+        ranks = Ranks()
+        write_json(path, {"speed": machine_speed(ranks.device) * ranks.count})
     return float(read_json(path)["speed"])
 
 
@@ -222,25 +262,22 @@ def _first_rows(model: DiffLM, run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def fit_other_prior(kind: str, run: Run, config: Config) -> Prior:
-    """Another kind of prior, fitted to the latents that the run keeps, saved beside its own."""
+    """Another kind of prior, fitted to the latents that the run keeps, saved beside its own; by all ranks together."""
     folder = run.path / "prior"
     from difflm.priors import load_prior
 
-    if any(folder.glob(f"{kind}.safetensors")):
+    made_by = accelerator()
+    ranks = Ranks(made_by)
+    if ranks.agreed(any(folder.glob(f"{kind}.safetensors"))):
         return load_prior(kind, folder)
     tensors = load_file(run.path / "latents" / "train.safetensors")
     latents: Latents = (tensors["mu"], tensors["logvar"])
     changed = Config.load({**config.model_dump(), "prior": {**config.prior.model_dump(), "kind": kind}})
-    accelerator = _accelerator()
     # Only the diffusion prior is planned by time; the others are asked for by someone who waits.
-    speed = machine_speed(accelerator.device) if kind == "diffusion" else 1.0
+    speed = ranks.agreed(machine_speed(ranks.device)) * ranks.count if kind == "diffusion" else 1.0
     plan = make_plans(changed, Size(len(latents[0]), 1.0), speed)["prior"]
-    made = train_prior(changed, plan, latents, latents, Host(), accelerator)
-    made.save(folder)
+    made = train_prior(changed, plan, latents, latents, Host(), made_by)
+    if ranks.main:
+        made.save(folder)
+    ranks.wait()
     return made
-
-
-def _accelerator() -> Accelerator:
-    from accelerate import Accelerator
-
-    return Accelerator()

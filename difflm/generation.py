@@ -23,6 +23,8 @@ from difflm.training.loop import seeded
 
 FIRST_BATCH = 64
 """Rows of the first batch; each next one is twice as large up to sample.batch_size, so a few rows come at once."""
+DOUBLINGS = 40
+"""After so many any limit is reached."""
 CACHE_BYTES = 512 * 2**20
 PART = 512
 """Rows that one thread decodes on a CPU: their KV cache stays close to its core. Always the same, so that the rows
@@ -149,58 +151,85 @@ class Chunk:
     z: torch.Tensor
 
 
-def generate(
-    model: LatentLM,
-    prior: Prior | None,
-    n: int,
-    settings: SampleConfig,
-    seed: int,
-    tally: Tally,
-    tests: Sequence[tuple[str, Keep]] = (),
-    only: dict[str, list[int]] | None = None,
-    valid: Callable[[pd.DataFrame], pd.Series] | None = None,
-    on_progress: OnProgress | None = None,
-) -> Iterator[Chunk]:
-    """Chunks of together n rows; without a prior the decoder writes alone.
+@dataclass(frozen=True, kw_only=True)
+class Chunks:
+    """The chunks of a seed, by number: each has a set size and draws of its own, so that it is the same whoever makes
+    it, when, and beside however many others.
 
-    `valid` marks rows that fit the schema; `tests` are the caller's, each with the reason for leaving a row out. Raises
-    GenerationError when `max_attempts` per wanted row did not suffice."""
-    start, batch = time.monotonic(), 0
-    size = model_latent_size(model)
-    most = batch_limit(model, settings.batch_size)
-    while tally.generated < n:
-        # Whole batches of set sizes: the rows of a seed do not depend on how many are asked for.
-        if tally.attempts >= max(settings.max_attempts * n, settings.batch_size):
+    Without a prior the decoder writes alone. `valid` marks rows that fit the schema; `tests` are the caller's, each
+    with the reason for leaving a row out."""
+
+    model: LatentLM
+    prior: Prior | None
+    settings: SampleConfig
+    seed: int
+    tests: Sequence[tuple[str, Keep]] = ()
+    only: dict[str, list[int]] | None = None
+    valid: Callable[[pd.DataFrame], pd.Series] | None = None
+
+    def size(self, number: int) -> int:
+        """Attempts in a chunk."""
+        return min(
+            batch_limit(self.model, self.settings.batch_size), FIRST_BATCH * 2 ** min(number, DOUBLINGS)
+        )
+
+    def before(self, number: int) -> int:
+        """Attempts in all chunks before this one."""
+        growing = min(number, DOUBLINGS)
+        return sum(map(self.size, range(growing))) + (number - growing) * self.size(DOUBLINGS)
+
+    def make(self, number: int, tally: Tally) -> Chunk:
+        """All rows of a chunk that are kept; `tally` counts the others, but no generated ones."""
+        settings, count = self.settings, self.size(number)
+        most = batch_limit(self.model, settings.batch_size)
+        generator = seeded(self.seed, "prior", number)
+        if self.prior is None:
+            z = torch.zeros(count, model_latent_size(self.model))
+        else:
+            z = self.prior.sample(count, generator, settings.noise)
+        draw = int(torch.randint(2**31, (1,), generator=generator))
+        rows, index, rejected = decode_latents(
+            self.model, z, settings.noise, settings.temperature, draw, most, self.prior is None, self.only
+        )
+        tally.attempts += count
+        tally.count(rejected)
+        good = pd.Series(True, index=rows.index) if self.valid is None else self.valid(rows)
+        tally.valid += int(good.sum())
+        tally.count({"outside the schema": int((~good).sum())} if not good.all() else {})
+        for reason, test in self.tests:
+            fits = test(rows)
+            tally.count({reason: int((good & ~fits).sum())} if not fits.all() else {})
+            good = good & fits
+        chosen = good.to_numpy().nonzero()[0]
+        return Chunk(rows.iloc[chosen].reset_index(drop=True), z[index][torch.from_numpy(chosen)])
+
+    def check(self, n: int, tally: Tally) -> None:
+        """GenerationError when `max_attempts` per wanted row did not suffice."""
+        if tally.attempts >= max(self.settings.max_attempts * n, self.settings.batch_size):
             raise GenerationError(
                 f"{n} rows that meet the conditions",
                 f"{tally.generated} in {tally.attempts} attempts ({_top(tally.rejected)})",
                 "loosen the conditions, or raise sample.max_attempts",
             )
-        generator = seeded(seed, "prior", batch)
-        count = min(most, FIRST_BATCH * 2**batch)
-        z = torch.zeros(count, size) if prior is None else prior.sample(count, generator, settings.noise)
-        draw = int(torch.randint(2**31, (1,), generator=generator))
-        rows, index, rejected = decode_latents(
-            model, z, settings.noise, settings.temperature, draw, most, prior is None, only
-        )
-        z = z[index]
-        tally.attempts += count
-        tally.count(rejected)
-        good = pd.Series(True, index=rows.index) if valid is None else valid(rows)
-        tally.valid += int(good.sum())
-        tally.count({"outside the schema": int((~good).sum())} if not good.all() else {})
-        for reason, test in tests:
-            fits = test(rows)
-            tally.count({reason: int((good & ~fits).sum())} if not fits.all() else {})
-            good = good & fits
-        chosen = good.to_numpy().nonzero()[0][: n - tally.generated]
-        tally.generated += len(chosen)
+
+
+def generate(chunks: Chunks, n: int, tally: Tally, on_progress: OnProgress | None = None) -> Iterator[Chunk]:
+    """Chunks of together n rows, one after the other; the rows of a seed do not depend on n.
+
+    Raises GenerationError when `max_attempts` per wanted row did not suffice."""
+    start, number = time.monotonic(), 0
+    while tally.generated < n:
+        chunks.check(n, tally)
+        made = chunks.make(number, tally)
+        left = n - tally.generated
+        chunk = Chunk(made.rows.iloc[:left], made.z[:left])
+        tally.generated += len(chunk.rows)
         tally.seconds = round(time.monotonic() - start, 3)
-        batch += 1
+        number += 1
         if on_progress:
             on_progress(tally.generated, n)
-        if len(chosen):
-            yield Chunk(rows.iloc[chosen].reset_index(drop=True), z[torch.from_numpy(chosen)])
+        if len(chunk.rows):
+            yield chunk
 
 
 def batch_limit(model: LatentLM, wanted: int) -> int:

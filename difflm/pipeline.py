@@ -17,10 +17,11 @@ from difflm.conditions import make_keep
 from difflm.config import Config
 from difflm.data import Dataset
 from difflm.errors import ConfigError, DataError
-from difflm.generation import Keep, OnProgress, Tally, decode_latents, generate, rebuild
+from difflm.generation import Chunks, Keep, OnProgress, Tally, decode_latents, generate, rebuild
 from difflm.identifiers import fresh_identifiers
 from difflm.priors import PRIORS
 from difflm.priors.base import Prior
+from difflm.priors.diffusion import DiffusionPrior
 from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 from difflm.schema import Kind, Schema
@@ -86,6 +87,13 @@ class DiffLM:
         run = Run.open(folder) if (folder / "status.json").exists() else None
         return cls(files.load(folder), run)
 
+    def to(self, device: torch.device) -> DiffLM:
+        """The same model, which now works on `device`."""
+        self.artifact.model.to(device)
+        if isinstance(self.artifact.prior, DiffusionPrior):
+            self.artifact.prior.denoise.to(device)
+        return self
+
     def save_pretrained(self, path: str | Path) -> None:
         """Write weights, settings, schema and prior; no training rows."""
         files.save(self.artifact, Path(path))
@@ -110,28 +118,54 @@ class DiffLM:
         attrs["latents"]."""
         if n < 1:
             raise ConfigError("a number of rows of at least 1", str(n))
+        chunks = self.chunks(
+            where=where,
+            seed=seed,
+            prior=prior,
+            temperature=temperature,
+            noise=noise,
+            batch_size=batch_size,
+            apart=apart,
+        )
+        tally, done = Tally(n), 0
+        for chunk in generate(chunks, n, tally, on_progress):
+            frame = self.typed(chunk.rows, seed, done)
+            done += len(frame)
+            frame.attrs["latents"] = chunk.z.numpy()
+            frame.attrs["generation"] = tally.to_dict()
+            yield frame
+
+    def chunks(
+        self,
+        *,
+        where: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        prior: str | None = None,
+        temperature: float | None = None,
+        noise: float | None = None,
+        batch_size: int | None = None,
+        apart: bool = False,
+    ) -> Chunks:
+        """What `stream` takes its rows from: chunks that are made by number, in any order and by any process."""
         given = {"temperature": temperature, "noise": noise, "batch_size": batch_size}
         changed = {k: v for k, v in given.items() if v is not None}
         config = Config.load(
             {**self.config.model_dump(), "sample": {**self.config.sample.model_dump(), **changed}}
         )
-        tally = Tally(n)
         source = None if prior == "none" else self.prior(prior)
         tests: list[tuple[str, Keep]] = []
         if (keep := make_keep(self.schema, where)) is not None:
             tests.append(("conditions not met", keep))
         if apart:
             tests.append((REASON, self._apart()))
-        model = self.artifact.model
-        done = 0
-        for chunk in generate(
-            model, source, n, config.sample, seed, tally, tests, None, self._valid, on_progress
-        ):
-            frame = self._typed(chunk.rows, seed, done)
-            done += len(frame)
-            frame.attrs["latents"] = chunk.z.numpy()
-            frame.attrs["generation"] = tally.to_dict()
-            yield frame
+        return Chunks(
+            model=self.artifact.model,
+            prior=source,
+            settings=config.sample,
+            seed=seed,
+            tests=tests,
+            valid=self._valid,
+        )
 
     def sample(self, n: int, **settings: Any) -> pd.DataFrame:
         """n generated rows in one frame; takes what `stream` takes."""
@@ -233,7 +267,7 @@ class DiffLM:
 
     def _in_place(self, rows: pd.DataFrame, index: torch.Tensor, n: int, seed: int) -> pd.DataFrame:
         """Typed rows at their row numbers `index` out of n; rows that did not come through are missing."""
-        frame = self._typed(rows, seed, 0)
+        frame = self.typed(rows, seed, 0)
         frame.index = pd.Index(index.numpy())
         return frame.reindex(range(n)) if len(frame) < n else frame
 
@@ -241,14 +275,20 @@ class DiffLM:
         """Which canonical rows fit the schema."""
         return ~self.schema.broken(rows)
 
-    def _typed(self, rows: pd.DataFrame, seed: int, first: int) -> pd.DataFrame:
-        """Canonical rows in the table's own types, with fresh identifiers."""
-        filled = rows.copy()
-        for column in self.schema.columns:
-            if column.kind is Kind.identifier:
-                made = fresh_identifiers(column, None, len(rows), seed, first)
-                filled[column.name] = pd.Series(made, index=rows.index, dtype=object)
+    def typed(self, rows: pd.DataFrame, seed: int, first: int) -> pd.DataFrame:
+        """Canonical rows in the table's own types, with fresh identifiers from number `first` on."""
+        made = self._identifiers(len(rows), seed, first)
+        filled = rows.assign(**{name: cells.set_axis(rows.index) for name, cells in made.items()})
         return self.schema.restore(filled[self.schema.names])
+
+    def identifiers(self, n: int, seed: int, first: int) -> pd.DataFrame:
+        """The identifier columns alone of rows number `first` .. `first` + n - 1, as `typed` makes them."""
+        return self.schema.restore(pd.DataFrame(self._identifiers(n, seed, first), index=range(n)))
+
+    def _identifiers(self, n: int, seed: int, first: int) -> dict[str, pd.Series]:
+        named = [column for column in self.schema.columns if column.kind is Kind.identifier]
+        made = {column.name: fresh_identifiers(column, None, n, seed, first) for column in named}
+        return {name: pd.Series(cells, dtype=object) for name, cells in made.items()}
 
 
 def _one_row(row: RowLike) -> pd.DataFrame:

@@ -75,6 +75,9 @@ class DecoderConfig(Section):
     layers: int = Field(4, ge=1, description="Compact decoder: layers")
     heads: int = Field(4, ge=1, description="Compact decoder: attention heads")
     max_tokens: int = Field(512, ge=16, description="Longest record in tokens (causal LM)")
+    checkpointing: bool = Field(
+        False, description="Causal LM: its layers are computed again for the gradient, which saves memory"
+    )
 
     @property
     def joint(self) -> bool:
@@ -185,6 +188,9 @@ class VAEStageConfig(Section):
     """Stage 1: encoder and injector (and the decoder, when joint) learn the latent."""
 
     batch_size: int = Field(256, ge=1, description="Records a step")
+    accumulation: int = Field(
+        1, ge=1, description="Parts that a process takes its records of a step in: less memory, the same step"
+    )
     lr: float = Field(2e-3, gt=0, description="Peak learning rate (AdamW part)")
     muon_lr: float = Field(0.02, gt=0, description="Peak learning rate of Muon for the block matrices")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps of linear warm-up")

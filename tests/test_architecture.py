@@ -12,14 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors config sections schema columns conversion cells dates inference identifiers personal "
-    "disk processes runs precision",
+    "disk processes ranks runs precision",
     "formats diffusion latent metrics provenance report report_html estimates curves differences "
     "group_profile conditions",
     "data models priors artifact",
     "training generation privacy latent_ops latent_edits projection evaluation map_data "
     "document_evaluation judging sandbox passk pretrain continued",
     "pipeline fitting",
-    "jobs cli background benchmark ablation sharing __main__",
+    "jobs cli background benchmark ablation sharing scale __main__",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 LIGHT = ("errors", "config", "schema", "runs")

@@ -27,6 +27,7 @@ from difflm.cli import (
 from difflm.cli.parser import Parser
 from difflm.disk import explained
 from difflm.errors import DiffLMError, RunError
+from difflm.ranks import first
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "OutOfMemoryError")
 
@@ -93,6 +94,10 @@ def execute(arguments: Sequence[str]) -> int:
             return _say(f"expected a file or folder {place}, but got none; check the name")
         return _say(str(explained(error, place)))
     except Exception as error:
+        if not first():
+            # Mostly because rank 0 has ended, which has said why.
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            return _say(f"process {os.environ['RANK']} ends with {what}")
         if isinstance(error, MemoryError) or any(text in repr(error) for text in OUT_OF_MEMORY):
             return _say(
                 "expected enough memory, but got too little; lower --set vae.batch_size, or take fewer rows"

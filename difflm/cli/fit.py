@@ -1,4 +1,7 @@
-"""`difflm fit`, `resume` and `stop`: training in this process, or handed to one of its own."""
+"""`difflm fit`, `resume` and `stop`: training in this process, in all those of a launch, or in one of its own.
+
+Of several processes rank 0 has the run: its lock, its status, its signals. The others train along.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,21 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from difflm import jobs
 from difflm.cli.fit_options import FitRequest, request_of
 from difflm.cli.progress import following
 from difflm.columns import Kind
 from difflm.errors import ConfigError, DataError, DiffLMError, RunError, SchemaError
+from difflm.ranks import first, launched, leave
 from difflm.runs import Run, runs_root
 
+T = TypeVar("T")
 USER_ERRORS = (ConfigError, DataError, SchemaError)
 
 
@@ -33,6 +38,7 @@ def find_run(text: str) -> Run:
 
 def fit(options: argparse.Namespace) -> None:
     """Train; a stop by signal or by `difflm stop` leaves a usable model."""
+    _refuse_many(options.background)
     if options.from_run:
         run = Run.open(options.run)
         return train(run, FitRequest.of_run(run))
@@ -41,7 +47,9 @@ def fit(options: argparse.Namespace) -> None:
         run = jobs.start_request(request)
         print(run.path)
         return None
-    run, is_new = _run_for(request)
+    if not first():
+        return _help(request)
+    run, is_new = _begin(lambda: _run_for(request))
     try:
         train(run, request, clear=True)
     except USER_ERRORS:
@@ -55,13 +63,21 @@ def fit(options: argparse.Namespace) -> None:
 def resume(options: argparse.Namespace) -> None:
     """Go on with a run that stopped or failed."""
     run = find_run(options.run)
+    _refuse_many(options.background)
     if options.background:
         jobs.resume(run)
         print(run.path)
         return
-    if run.status.active:
-        raise RunError(f"a run {run.name} that stopped or failed", f"one that is {run.status.state}")
-    train(run, jobs.make_resumable(run))
+    if not first():
+        _help(FitRequest.of_run(run))
+        return
+
+    def resumable() -> FitRequest:
+        if run.status.active:
+            raise RunError(f"a run {run.name} that stopped or failed", f"one that is {run.status.state}")
+        return jobs.make_resumable(run)
+
+    train(run, _begin(resumable))
 
 
 def stop(options: argparse.Namespace) -> None:
@@ -77,21 +93,48 @@ def train(run: Run, request: FitRequest, clear: bool = False) -> None:
             run.clear_stop()
         try:
             with jobs.turn(run), following(run):
-                _call_facade(run, request)
+                run.write_status(state="running", stage="start", message="loading")
+                _call_facade(run.path, request, run.stop_requested)
         except jobs.StoppedWaiting:
             run.write_status(state="stopped", message="stopped before its turn came")
     status = run.status
     print(f"{status.state}: {run.path}{f' ({status.message})' if status.message else ''}", file=sys.stderr)
+    leave()
 
 
-def _call_facade(run: Run, request: FitRequest) -> None:
-    run.write_status(state="running", stage="start", message="loading")
+def _refuse_many(background: bool) -> None:
+    if background and launched() > 1:
+        raise ConfigError("--background in one process", f"{launched()} processes", "leave --background out")
+
+
+def _begin(make: Callable[[], T]) -> T:
+    """What `make` gives, on rank 0. Other ranks are waited for, and told when it raises an error."""
+    if launched() == 1:
+        return make()
+    from difflm.ranks import Ranks
+
+    made: list[T] = []
+    Ranks().decided(lambda: made.append(make()))
+    return made[0]
+
+
+def _help(request: FitRequest) -> None:
+    """Train beside rank 0; it alone is asked to stop, and says so to all."""
+    with _ignoring_signals():
+        from difflm.ranks import Ranks
+
+        Ranks().decided(lambda: None)
+        _call_facade(Path(request.run), request, lambda: False)
+    leave()
+
+
+def _call_facade(run: Path, request: FitRequest, should_stop: Callable[[], bool]) -> None:
     from difflm.pipeline import DiffLM
 
     config = request.config
     DiffLM.fit(
         request.data,
-        run=run.path,
+        run=run,
         target=config.target,
         validation=request.validation,
         kinds={name: Kind(kind) for name, kind in request.kinds.items()},
@@ -99,7 +142,7 @@ def _call_facade(run: Run, request: FitRequest) -> None:
         seed=config.seed,
         overrides=request.overrides(),
         time_limit=config.time_limit,
-        should_stop=run.stop_requested,
+        should_stop=should_stop,
     )
 
 
@@ -141,6 +184,26 @@ def stopping_by_signal(run: Run) -> Iterator[None]:
         run.request_stop()
         print("stopping after this step and saving; once more to end at once", file=sys.stderr)
 
+    with _handling(on_signal):
+        yield
+
+
+@contextmanager
+def _ignoring_signals() -> Iterator[None]:
+    """A launcher hands a signal to all of its processes; a second one ends this one as well."""
+    asked: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    with _handling(on_signal):
+        yield
+
+
+@contextmanager
+def _handling(on_signal: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before: dict[int, Any] = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -81,6 +81,8 @@ class ParquetWriter(Writer):
         self.writer: Any = None
         self.waiting: list[Any] = []
         self.rows = 0
+        self.notes: dict[str, str] = {}
+        """What the footer tells beside the rows."""
 
     def write(self, chunk: pd.DataFrame) -> None:
         import pyarrow as pa
@@ -97,6 +99,7 @@ class ParquetWriter(Writer):
                 self._write_group()
         finally:
             if self.writer is not None:
+                self.writer.add_key_value_metadata(self.notes)
                 self.writer.close()
 
     def _write_group(self) -> None:

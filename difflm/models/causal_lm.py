@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from difflm.errors import ConfigError, DataError
 from difflm.formats.base import RecordFormat
@@ -109,9 +110,12 @@ class CausalLMDecoder(Decoder):
         lm = load_model(AutoModelForCausalLM, settings.path, torch.bfloat16 if fast else torch.float32)
         tokenizer, form = load_tokenizer(settings.path), make_format(schema, config.format.text)
         enters = config.injection
-        return cls(
+        made = cls(
             lm, tokenizer, form, enters.soft_tokens, settings.max_tokens, settings.joint, enters.memory_slots
         )
+        if settings.checkpointing:
+            lm.gradient_checkpointing_enable({"use_reentrant": False})
+        return made
 
     def train(self, mode: bool = True) -> CausalLMDecoder:
         """On a CPU plain products are faster than the fused attention kernel forwards and backwards, and slower in
@@ -119,6 +123,11 @@ class CausalLMDecoder(Decoder):
         super().train(mode)
         if self._fused and self.token_rows().device.type == "cpu":
             self.lm.set_attn_implementation("eager" if mode else "sdpa")
+        for layer in self.lm.modules():
+            # A frozen LM stays in evaluation mode, without dropout: only its layers have to know that they are trained
+            # through. What is below a layer keeps its own mode.
+            if isinstance(layer, GradientCheckpointingLayer) and layer.gradient_checkpointing:
+                layer.training = mode
         return self
 
     @property

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from difflm.precision import mixed
 from difflm.pretrain.model import BaseModel
@@ -71,8 +70,6 @@ def make_loop(
 ) -> Loop:
     """A loop whose steps take windows (B, T + 1) of `train`; `scores` is asked at each evaluation."""
     device, width = accelerator.device, model.table.weight.shape[1]
-    # Several processes: the wrapper averages gradients, around the same weights.
-    forward: nn.Module = accelerator.prepare(model) if accelerator.num_processes > 1 else model
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
         sizes = NOISE * torch.rand(len(rows), 1, 1, generator=generator)
@@ -85,7 +82,7 @@ def make_loop(
         ids, sizes = batch["ids"].to(device), batch["sizes"].to(device)
         noise = torch.randn(*ids[:, :-1].shape, width, generator=generator, device=device) * sizes
         with mixed(device, cache=False):
-            loss = forward(ids, noise)
+            loss = model(ids, noise)
         return loss, {"loss": loss.item()}
 
     loop = Loop(plan, model, len(train), draw, loss_of, scores, host, accelerator)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
 from numpy.typing import NDArray
 
+from difflm import ranks
 from difflm.config import Config
 from difflm.estimates import step_rows
 from difflm.formats.codec import FittedCodec
@@ -76,7 +76,7 @@ def train_all(
 ) -> Trained:
     """Stages 0-2 on canonical rows, planned for a machine of this `speed`. A stop leaves the best weights and a
     quickly fitted prior."""
-    accelerator = Accelerator()
+    accelerator = ranks.accelerator()
     model = build_model(config, codec).to(accelerator.device)
     batch = prepare(model, train)
     if model.topics is not None:
@@ -98,7 +98,7 @@ def train_all(
             model.decoder.requires_grad_(config.decoder.joint)
             model.decoder.stress(codec.schema.target, config.vae.target_weight)
         stage = "vae"
-        nats = decoder_alone_nats(model, held)
+        nats = ranks.Ranks(accelerator).agreed(decoder_alone_nats(model, held))
         look = make_look(model, codec.schema, validation, held, host)
         left = train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]

@@ -1,6 +1,7 @@
 """One training loop for all stages: batches, schedules, averages, evaluation, stop and resume.
 
-Batch order and noise depend on (seed, stage, step) alone, so a resumed run continues bit for bit.
+Batch order and noise depend on (seed, stage, step) alone, so a resumed run continues bit for bit. Of several
+processes each takes its rows of the one batch, with the noise that they have there, and rank 0 decides for all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from difflm.errors import ConfigError
+from difflm.ranks import Ranks
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
 from difflm.training.shards import LossOf, Shards
@@ -43,6 +46,8 @@ class Plan:
     ema: float = 0.0
     evaluations: int = 10
     patience: int = 4
+    accumulation: int = 1
+    """Parts that a process takes its rows of a step in, one after the other: less memory, the same step."""
     cooldown: float = 0.0
     """When validation stops improving, go back to the best weights and take the learning rate down to zero over this
     share of the steps that led there; 0 for never."""
@@ -98,9 +103,15 @@ class Loop:
         self.draw, self.loss_of, self.evaluate = draw, loss_of, evaluate
         self.host, self.accelerator, self.extra = host, accelerator, extra
         self.trained = [p for p in module.parameters() if p.requires_grad]
-        self.shards = Shards(
-            min(plan.batch_size, rows), accelerator.device, accelerator.num_processes, threads
-        )
+        self.ranks, whole = Ranks(accelerator), min(plan.batch_size, rows)
+        if whole < self.ranks.count * plan.accumulation:
+            raise ConfigError(
+                f"at least a record a step for each of {self.ranks.count} processes x {plan.accumulation} parts",
+                f"{whole} records a step",
+                "start fewer processes, or set a larger batch_size",
+            )
+        threads = 1 if plan.accumulation > 1 else threads
+        self.shards = Shards(whole, accelerator.device, self.ranks.count, threads)
         self.steps, self.step, self.seconds = plan.steps, 0, 0.0
         self.next_check = 0.0
         self.looks = [(0, 0.0)]
@@ -142,6 +153,9 @@ class Loop:
     def run(self) -> None:
         """Train to the end, to early stopping, or raise Stopped with the state saved."""
         load_state(self)
+        # Machines may differ in the last digit of what a model begins with.
+        self.ranks.share([p.data for p in self.module.parameters()])
+        self.step, self.steps = self.ranks.agreed((self.step, self.steps))
         self.looks = [(self.step, self.seconds)]
         start = self.host.seconds - self.seconds
         self.module.train()
@@ -158,15 +172,17 @@ class Loop:
             self.seconds = self.host.seconds - start
             if self.progress * REPORTS >= reported + 1 or self.step == self.steps:
                 reported = int(self.progress * REPORTS)
-                self._report("train", logs)
+                self._report("train", self.ranks.mean_logs(logs))
             if self.progress >= next_evaluation - 1e-9 or self.step == self.steps:
                 next_evaluation = (
                     int(self.progress * self.plan.evaluations + 1e-9) + 1
                 ) / self.plan.evaluations
                 if self._evaluate():
                     self.steps = self.step
-            self._keep_to_time()
-            if self.host.should_stop():
+            if self.ranks.main:
+                self._keep_to_time()
+            self.steps, stop = self.ranks.agreed((self.steps, self.host.should_stop()))
+            if stop:
                 save_state(self)
                 self._finish()
                 raise Stopped
@@ -182,14 +198,13 @@ class Loop:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-        generator = seeded(plan.seed, plan.stage, self.step, self.accelerator.process_index)
-        torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
-        batch = self.draw(self._batch(), generator)
+        # Dropout draws from the global generator, and has no rows: each process has its own.
+        torch.manual_seed(seeded(plan.seed, plan.stage, self.step, self.ranks.index).initial_seed())
+        batch = self.draw(self._batch(), seeded(plan.seed, plan.stage, self.step, 0))
         if self.shards.parts > 1:
             logs = self.shards.backward(self.loss_of, batch, self.course, self.trained)
         else:
-            loss, logs = self.loss_of(batch, self.course)
-            self.accelerator.backward(loss)
+            logs = self._backward(batch)
         self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -199,8 +214,27 @@ class Loop:
         self.step += 1
         return logs
 
+    def _backward(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Leave the gradient of the mean loss of the whole batch, of which this process sees its rows."""
+        parts, own, count = self.plan.accumulation, self.ranks.index, self.ranks.count
+        whole = len(next(iter(batch.values())))
+        # Every so-many-eth row: what stands in one place of the batch is spread over processes and parts.
+        mine = {k: v[own::count] for k, v in batch.items()} if count > 1 else batch
+        told: list[tuple[float, dict[str, float]]] = []
+        for part in range(parts):
+            some = {k: v[part::parts] for k, v in mine.items()} if parts > 1 else mine
+            share = len(next(iter(some.values()))) / whole
+            loss, logs = self.loss_of(some, self.course)
+            self.accelerator.backward(loss * share if share < 1 else loss)
+            told.append((share, logs))
+        self.ranks.add_gradients(self.trained)
+        if parts == 1:
+            return told[0][1]
+        seen = sum(share for share, _ in told)
+        return {key: sum(share * logs[key] for share, logs in told) / seen for key in told[0][1]}
+
     def _batch(self) -> torch.Tensor:
-        """Row numbers of this process's part of the step: a new permutation for each pass."""
+        """Row numbers of the step: a new permutation for each pass."""
         whole = min(self.plan.batch_size, self.rows)
         first = self.step * whole
         picked = []
@@ -216,7 +250,7 @@ class Loop:
             part = self.order[1][at : at + whole]
             picked.append(part)
             first, whole = first + len(part), whole - len(part)
-        return torch.cat(picked)[self.accelerator.process_index :: self.accelerator.num_processes]
+        return torch.cat(picked)
 
     def _report(self, split: str, values: dict[str, Any]) -> None:
         row = {"stage": self.plan.stage, "split": split, "step": self.step, "of": self.steps}
@@ -227,7 +261,7 @@ class Loop:
         if self.average:
             self.average.swap(self.module)
         self.module.eval()
-        values = self.evaluate()
+        values = self._evaluated()
         score = values.pop("score")
         if score < self.best_score:
             self.best_score, self.bad, self.best_step = score, 0, self.step
@@ -242,6 +276,17 @@ class Loop:
             self._cool()
             return False
         return self.bad >= self.plan.patience
+
+    def _evaluated(self) -> dict[str, Any]:
+        """What `evaluate` says on rank 0; all take up what it changed."""
+
+        def look() -> tuple[dict[str, Any], dict[str, Any]]:
+            return self.evaluate(), self.extra.state() if self.extra else {}
+
+        values, state = self.ranks.decided(look)
+        if self.extra and not self.ranks.main:
+            self.extra.restore(state)
+        return values
 
     @torch.no_grad()
     def _cool(self) -> None:

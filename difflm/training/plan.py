@@ -68,6 +68,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         "warmup": config.vae.warmup,
         "weight_decay": config.vae.weight_decay,
         "seed": config.seed,
+        "accumulation": config.vae.accumulation,
     }
     plans: dict[str, Plan] = {}
     for stage, length in (("lm", 1 + config.lm.copy_share), ("vae", 1.0)):

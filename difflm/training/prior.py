@@ -18,6 +18,7 @@ from difflm.priors.base import Prior
 from difflm.priors.diffusion import DiffusionPrior
 from difflm.priors.gaussian import GaussianPrior
 from difflm.priors.gmm import MixturePrior
+from difflm.ranks import Ranks
 from difflm.training.host import Host
 from difflm.training.loop import Loop, Plan, seeded
 
@@ -55,6 +56,7 @@ def train_diffusion(
 ) -> DiffusionPrior:
     """Fit the denoiser with the EDM loss; every step draws new z from the posterior."""
     settings, device = config.prior, accelerator.device
+    ranks = Ranks(accelerator)
     torch.manual_seed(plan.seed)
     net = Denoiser(config.latent.size, settings.width, settings.blocks, settings.fourier)
     denoise = Precond(net).to(device)
@@ -70,7 +72,7 @@ def train_diffusion(
         z, noise = batch["z"].to(device), batch["noise"].to(device)
         with mixed(device, cache=False):
             loss = edm_loss(denoise, z, noise, settings.p_mean, settings.p_std)
-        return loss, {"loss": loss.item()}
+        return loss, {"loss": ranks.mean(loss.detach(), len(z)).item()}
 
     @torch.no_grad()
     def evaluate() -> dict[str, Any]:

@@ -45,6 +45,10 @@ class Shards:
             # A worker's setting is also the default of the libraries below; give it back.
             torch.set_num_threads(self.threads)
 
+    def bounds(self, rows: int) -> list[int]:
+        """Where the parts of so many rows begin, and their end."""
+        return [rows * i // self.parts for i in range(self.parts + 1)]
+
     def backward(
         self,
         loss_of: LossOf,
@@ -55,7 +59,7 @@ class Shards:
         """Leave the gradient of the mean loss in the parameters; the logs are means over the parts."""
         assert self.pool is not None
         rows = len(next(iter(batch.values())))
-        bounds = [rows * i // self.parts for i in range(self.parts + 1)]
+        bounds = self.bounds(rows)
         sizes = [(b - a) / rows for a, b in pairwise(bounds)]
 
         def part(index: int) -> tuple[tuple[torch.Tensor | None, ...], Logs]:

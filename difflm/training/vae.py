@@ -22,6 +22,7 @@ from difflm.models.compact_encoder import CompactEncoder
 from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM, Output
 from difflm.precision import mixed
+from difflm.ranks import Ranks
 from difflm.training.host import Host
 from difflm.training.jitter import Jitter
 from difflm.training.loop import Loop, Plan, seeded
@@ -52,6 +53,7 @@ def train_vae(
     latent of a small table collapses before it has become useful. `nats_per_row` is what a held-out row
     costs the decoder alone. `look` adds figures to each evaluation, such as the accuracy of reconstructed cells."""
     settings, size = config.vae, config.latent.size
+    ranks = Ranks(accelerator)
     beta = make_schedule(config.beta)
     device = accelerator.device
     joint = config.decoder.joint
@@ -99,15 +101,17 @@ def train_vae(
         rec, told, kl, _, detail_kl = (torch.cat(one) for one in zip(*done, strict=True))
         sigma, null, detailed = (torch.cat([p[k] for p in parts]) for k in ("sigma", "null", "detailed"))
         weight = beta.value(progress)
-        cost = weight * kl.sum(dim=1).mean().clamp(min=floor) + config.beta.detail * detail_kl.mean()
+        mean_kl = ranks.mean(kl.sum(dim=1).mean(), len(kl))
+        cost = weight * mean_kl.clamp(min=floor) + config.beta.detail * detail_kl.mean()
         loss = (told.mean() + cost) / tokens_per_row
         clean = (sigma == 0) & ~null & ~detailed
+        sums = ranks.sums((rec * clean).sum(), clean.sum(), detail_kl.sum(), detailed.sum())
         logs = {
-            "reconstruction": (rec * clean).sum().item() / max(int(clean.sum()), 1),
-            "kl": kl.sum(dim=1).mean().item(),
-            "detail_kl": detail_kl.sum().item() / max(int(detailed.sum()), 1),
+            "reconstruction": sums[0].item() / max(int(sums[1]), 1),
+            "kl": mean_kl.item(),
+            "detail_kl": sums[2].item() / max(int(sums[3]), 1),
             "beta": weight,
-            "active": active_dimensions(kl.detach()),
+            "active": active_dimensions(ranks.mean(kl.detach().mean(dim=0), len(kl))[None]),
         }
         return loss, logs
 
