@@ -25,7 +25,7 @@ heading(
 run = pick_run()
 if run is None:
     st.stop()
-warm_up()
+warm_up(run)
 with shown():
     schema = schema_of(run)
 

@@ -11,10 +11,12 @@ from difflm.differences import copies
 from difflm.errors import DiffLMError
 from difflm.map_data import latest_sample
 from difflm.runs import Run
+from pages.shared.canvas_map import Behaviour, draw_map
+from pages.shared.colouring import KIND
 from pages.shared.documents import is_documents, show_documents
-from pages.shared.latents import pca_map
-from pages.shared.maps import KIND, map_figure
-from pages.shared.palette import Palette
+from pages.shared.latents import latents_of, pca_map
+from pages.shared.maps import HOME_POINTS, map_content
+from pages.shared.models import warm_up
 from pages.shared.picker import demos
 from pages.shared.session import choose_run, guard
 from pages.shared.states import empty, failure
@@ -42,6 +44,26 @@ def show_made_up(run: Run) -> None:
         return
     st.dataframe(sample.head(10), hide_index=True, alt="Ten synthetic rows")
     st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
+
+
+def show_map(run: Run) -> None:
+    """The map of `run`, small and still; a click leads to the page that explores it."""
+    rows = latents_of(run).real_rows
+    color = KIND if is_documents(rows) else "continent" if "continent" in rows else rows.columns[0]
+    name, how = f"home-{run.name}", Behaviour(height=380, moves=False)
+    point = draw_map(map_content(run, "pca", color, name, how, HOME_POINTS), name)
+    if point is not None:
+        choose_run(run.name)
+        st.session_state[f"point-{run.name}"] = point
+        st.switch_page("pages/latent_map.py", query_params={"run": run.name})
+    data = pca_map(run).sampled(HOME_POINTS)
+    drawn = int((data.kind == "synthetic").sum())
+    st.caption(
+        f"{len(data) - drawn:,} real records (circles)"
+        + (f" and {drawn:,} synthetic ones (diamonds)" if drawn else "")
+        + ". Each point is a record: point at it to read it, click it to look closer.",
+        help=PROJECTION,
+    )
 
 
 guard("home")
@@ -86,20 +108,7 @@ with left:
         f"The demo: {ABOUT.get(demo.name, demo.name).partition(',')[0].lower()}", anchor=False, help=LATENT
     )
     try:
-        data = pca_map(demo).sampled(4_000)
-        names = data.rows.columns
-        color = KIND if is_documents(data.rows) else "continent" if "continent" in names else names[0]
-        figure = map_figure(data, Palette.current(), color, 420)
-        st.plotly_chart(
-            figure, key=f"home-map-{demo.name}", config={"displayModeBar": False}, alt="Map of the demo"
-        )
-        drawn = int((data.kind == "synthetic").sum())
-        st.caption(
-            f"{len(data) - drawn:,} real records (circles)"
-            + (f" and {drawn:,} synthetic ones (diamonds)" if drawn else "")
-            + ". Each point is a record; hover to read it.",
-            help=PROJECTION,
-        )
+        show_map(demo)
     except DiffLMError as error:
         failure(error)
 with right:
@@ -135,3 +144,4 @@ for column, (page, title, icon, text) in zip(
     with column, st.container(border=True, height="stretch"):
         st.page_link(f"pages/{page}.py", label=f"**{title}**", icon=icon)
         st.caption(text)
+warm_up(demo)

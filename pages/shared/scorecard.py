@@ -17,6 +17,7 @@ from pages.shared.words import ACTIVE, FROM_CORE, KL, RECONSTRUCTED
 GOALS = {"max": "higher", "min": "lower"}
 
 
+SIDES = ("real", "synthetic")
 NEAR_COPIES, ATTACK = 0.1, 0.6
 """Shares beyond which privacy is in doubt."""
 
@@ -123,19 +124,23 @@ def closest_pairs(report: Report, palette: Palette) -> None:
         anchor=False,
         help="If these were copies, privacy would be in danger. Differing cells are marked.",
     )
-    lines, marks = [], []
-    for number, pair in enumerate(pairs, 1):
-        real, synthetic = (pd.DataFrame([pair[side]]).astype(object) for side in ("real", "synthetic"))
-        differ = changed(real.map(_text), synthetic.map(_text))
-        for side, frame, shown in (("real", real, differ & False), ("synthetic", synthetic, differ)):
-            frame.insert(0, "rows", side)
-            frame.insert(0, "pair", f"{number}")
-            frame.insert(2, "distance", f"{pair['distance']:.4f}")
-            lines.append(frame.map(_text))
-            marks.append(shown)
-    table = pd.concat(lines, ignore_index=True)
+    real, synthetic = (
+        pd.DataFrame([pair[side] for pair in pairs]).astype(object).map(_text) for side in SIDES
+    )
+    differ = changed(real, synthetic)
+    frames, marks = [], []
+    for side, frame, shown in (("real", real, differ & False), ("synthetic", synthetic, differ)):
+        frame.insert(0, "rows", side)
+        frame.insert(0, "pair", [str(number) for number in range(1, len(pairs) + 1)])
+        frame.insert(2, "distance", [f"{pair['distance']:.4f}" for pair in pairs])
+        frames.append(frame)
+        marks.append(shown)
+    # Each real row above its synthetic one.
+    table, changes = (
+        pd.concat(parts).sort_index(kind="stable").reset_index(drop=True) for parts in (frames, marks)
+    )
     st.dataframe(
-        marked(table, pd.concat(marks, ignore_index=True), palette),
+        marked(table, changes, palette),
         hide_index=True,
         alt="Nearest real and synthetic rows",
     )

@@ -1,4 +1,4 @@
-"""Clicks on the points of a map, found by asking plotly where they are on the screen."""
+"""Clicks on the points of a map, found by asking it where they are on the screen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 from tests.browser.server import settle
 
-ALONE = """(rank) => {
-  const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
-  const {xaxis, yaxis} = plot._fullLayout, points = [];
-  plot._fullData.filter(t => t.customdata).forEach(t => t.customdata.forEach((id, i) => points.push(
-    [String(id[0]), box.left + xaxis._offset + xaxis.d2p(t.x[i]), box.top + yaxis._offset + yaxis.d2p(t.y[i])])));
+MAP = "canvas[data-drawn]"
+"""A latent map that has been painted."""
+ALONE = """(canvas, rank) => {
+  const map = canvas.latentMap, box = canvas.getBoundingClientRect(), points = [];
+  for (let i = 0; i < map.data.n; i++) {
+    const [x, y] = map.at(map.data.xy[2 * i], map.data.xy[2 * i + 1]);
+    points.push([map.id(i), box.left + x, box.top + y]);
+  }
   const gap = p => Math.min(...points.map(q => q === p ? 1e9 : Math.hypot(p[1] - q[1], p[2] - q[2])));
   return points.filter(p => p[0][0] === 'r').map(p => [gap(p), p]).sort((a, b) => b[0] - a[0])[rank][1];
 }"""
@@ -19,9 +22,10 @@ ALONE = """(rank) => {
 
 def click_point(page: Any, rank: int) -> int:
     """Click a real point that stands alone, as a hand would; its row number."""
-    page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
+    canvas = page.locator(MAP).first
+    canvas.scroll_into_view_if_needed()
     settle(page, 1_000)
-    identifier, x, y = page.evaluate(ALONE, rank)
+    identifier, x, y = canvas.evaluate(ALONE, rank)
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y, steps=4)
     page.wait_for_timeout(300)
