@@ -20,6 +20,7 @@ from pages.shared.models import warm_up
 from pages.shared.picker import demos
 from pages.shared.session import choose_run, guard
 from pages.shared.states import empty, failure
+from pages.shared.tables import plain_table
 from pages.shared.words import LATENT, PROJECTION
 
 ABOUT = {
@@ -42,7 +43,7 @@ def show_made_up(run: Run) -> None:
             show_documents(sample, f"home-{run.name}")
         st.caption(f"{len(sample):,} generated documents; {equal} of them equal a real one.")
         return
-    st.dataframe(sample.head(10), hide_index=True, alt="Ten synthetic rows")
+    plain_table(sample.head(10))
     st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
 
 

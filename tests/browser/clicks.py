@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.browser.server import settle
@@ -20,8 +21,8 @@ ALONE = """(canvas, rank) => {
 """Id and place on the screen of the real point that is the rank-th farthest from all others."""
 
 
-def click_point(page: Any, rank: int) -> int:
-    """Click a real point that stands alone, as a hand would; its row number."""
+def press_point(page: Any, rank: int) -> tuple[int, Callable[[], None]]:
+    """Move to a real point that stands alone; its row number, and the press that is left to do."""
     canvas = page.locator(MAP).first
     canvas.scroll_into_view_if_needed()
     settle(page, 1_000)
@@ -29,6 +30,12 @@ def click_point(page: Any, rank: int) -> int:
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y, steps=4)
     page.wait_for_timeout(300)
-    page.mouse.click(x, y)
+    return int(identifier[1:]), lambda: page.mouse.click(x, y)
+
+
+def click_point(page: Any, rank: int) -> int:
+    """Click a real point that stands alone, as a hand would; its row number."""
+    row, press = press_point(page, rank)
+    press()
     settle(page)
-    return int(identifier[1:])
+    return row
