@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared.conditions import choose_conditions
 from pages.shared.documents import is_documents, show_documents
-from pages.shared.generating import Generated, generate, summary
+from pages.shared.generating import Generated, Request, generate, summary
 from pages.shared.models import warm_up
 from pages.shared.picker import pick_run
 from pages.shared.public import most_rows
@@ -66,9 +66,8 @@ with shown():
 
 if st.button("Generate", type="primary", icon=":material/auto_awesome:"):
     with shown():
-        st.session_state[f"generated-{run.name}"] = generate(
-            run, count, seed, prior, temperature, where, keep=on_map, apart=apart
-        )
+        request = Request(count, seed, prior, temperature, where, apart)
+        st.session_state[f"generated-{run.name}"] = generate(run, request, keep=on_map)
 
 made: Generated | None = st.session_state.get(f"generated-{run.name}")
 if made is None:

@@ -65,7 +65,7 @@ def downloads(frame: pd.DataFrame, name: str) -> None:
         ):
             st.download_button(
                 kind.upper() if kind != "parquet" else "Parquet",
-                make(),
+                make,  # made when it is asked for, not at each rerun
                 f"{name}.{kind}",
                 mime,
                 on_click="ignore",
