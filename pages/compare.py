@@ -15,7 +15,7 @@ from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
 
 guard("compare")
-heading("Compare", "Are the synthetic rows like the real ones, useful in their place, and nobody's copy?")
+heading("Compare", "Are the synthetic records like the real ones, useful in their place, and nobody's copy?")
 
 run = pick_run()
 if run is None:

@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pandas as pd
 import streamlit as st
 
-from difflm.differences import copies
 from difflm.errors import DiffLMError
-from difflm.map_data import latest_sample
-from difflm.runs import Run
-from pages.shared.canvas_map import Behaviour, draw_map
-from pages.shared.colouring import KIND
-from pages.shared.documents import is_documents, show_documents
-from pages.shared.latents import latents_of, pca_map
-from pages.shared.maps import HOME_POINTS, map_content
+from pages.shared.home_demo import show_made_up, show_map
 from pages.shared.models import warm_up
 from pages.shared.picker import demos
 from pages.shared.session import choose_run, guard
 from pages.shared.states import empty, failure
-from pages.shared.tables import plain_table
-from pages.shared.words import LATENT, PROJECTION
+from pages.shared.words import LATENT
 
 ABOUT = {
     "demo-gapminder": "Countries through the years, a table",
     "demo-tools": "Tool definitions of the standard library, JSON",
 }
 """What the bundled demos are made of."""
-
-
-def show_made_up(run: Run) -> None:
-    """The first synthetic records of `run`, and how many of all are copies."""
-    name = latest_sample(Path(run.path))
-    if name is None:
-        st.info("The demo has no synthetic records on disk. Make some on the Generate page.")
-        return
-    sample = pd.read_parquet(Path(run.path) / "samples" / f"{name}.parquet")
-    equal = copies(sample, pd.read_parquet(Path(run.path) / "data" / "train.parquet"))
-    if is_documents(sample):
-        with st.container(height=380):
-            show_documents(sample, f"home-{run.name}")
-        st.caption(f"{len(sample):,} generated documents; {equal} of them equal a real one.")
-        return
-    plain_table(sample.head(10))
-    st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
-
-
-def show_map(run: Run) -> None:
-    """The map of `run`, small and still; a click leads to the page that explores it."""
-    rows = latents_of(run).real_rows
-    color = KIND if is_documents(rows) else "continent" if "continent" in rows else rows.columns[0]
-    name, how = f"home-{run.name}", Behaviour(height=380, moves=False)
-    point = draw_map(map_content(run, "pca", color, name, how, HOME_POINTS), name)
-    if point is not None:
-        choose_run(run.name)
-        st.session_state[f"point-{run.name}"] = point
-        st.switch_page("pages/latent_map.py", query_params={"run": run.name})
-    data = pca_map(run).sampled(HOME_POINTS)
-    drawn = int((data.kind == "synthetic").sum())
-    st.caption(
-        f"{len(data) - drawn:,} real records (circles)"
-        + (f" and {drawn:,} synthetic ones (diamonds)" if drawn else "")
-        + ". Each point is a record: point at it to read it, click it to look closer.",
-        help=PROJECTION,
-    )
 
 
 guard("home")

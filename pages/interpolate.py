@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.core_notice import core_notice
 from pages.shared.documents import is_documents
 from pages.shared.edit import edit_row
 from pages.shared.latents import latents_of
@@ -26,6 +27,7 @@ if run is None:
 warm_up(run)
 with shown():
     latents = latents_of(run)
+core_notice(run, latents, "walk")
 
 what = "walk"
 if not is_documents(latents.real_rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.core_notice import core_notice
 from pages.shared.explore import explore
 from pages.shared.latents import latents_of
 from pages.shared.models import warm_up
@@ -24,6 +25,7 @@ if run is None:
 warm_up(run)
 with shown():
     latents = latents_of(run)
+core_notice(run, latents, "map")
 explore(run, latents)
 next_steps(
     ("interpolate", "Walk between two records", ":material/timeline:"),

@@ -13,8 +13,8 @@ from difflm.map_data import MapData
 from pages.shared.palette import Palette
 
 KIND = "real or synthetic"
-NEAREST = "distance to the nearest real row"
-CROWDED = "density of real rows around it"
+NEAREST = "distance to the nearest real record"
+CROWDED = "density of real records around it"
 FEW = 8
 """Numbers of up to so many different values are groups."""
 STEPS = 241

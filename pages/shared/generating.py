@@ -18,7 +18,7 @@ from difflm.runs import Run
 from pages.shared.models import TURNS, model, weights_stamp
 from pages.shared.picker import is_demo
 from pages.shared.states import figures
-from pages.shared.words import DUPLICATES, EXACT_COPIES, VALIDITY
+from pages.shared.words import DUPLICATES, EXACT_COPIES, VALIDITY, record_word
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -69,7 +69,7 @@ def generate(run: Run, request: Request, *, keep: bool) -> Generated:
     preview = st.empty()
 
     def waiting(before: int) -> None:
-        bar.progress(0.0, text=f"{before} before you. Rows of several visitors are written in turns …")
+        bar.progress(0.0, text=f"{before} before you. Records of several visitors are written in turns …")
 
     with model(run, waiting) as lm:
         # While it waited, somebody else may have asked the same.
@@ -119,7 +119,7 @@ def _written(
         # A walk takes a moment, thousands of rows take many: whoever waits goes in between.
         TURNS.give_way()
     if not chunks:
-        raise GenerationError("some rows", "none", "loosen the conditions")
+        raise GenerationError("some records", "none", "loosen the conditions")
     tally = {**chunks[-1].attrs.get("generation", {}), "wall": time.monotonic() - started}
     for chunk in chunks:
         chunk.attrs = {}
@@ -144,12 +144,13 @@ def summary(made: Generated, run: Run) -> None:
     """Figures of a generation, and what was rejected."""
     tally, count = made.tally, len(made.rows)
     attempts = max(int(tally.get("attempts", count)), 1)
-    speed = f"In {tally['wall']:.1f} s, {count / max(tally['wall'], 1e-3):,.0f} rows a second."
+    one, many = record_word(made.rows), record_word(made.rows, 2)
+    speed = f"In {tally['wall']:.1f} s, {count / max(tally['wall'], 1e-3):,.1f} {many} a second."
     figures(
-        ("Rows", f"{count:,}", speed),
+        (many.capitalize(), f"{count:,}", speed),
         ("Valid at the first try", f"{int(tally.get('valid', count)) / attempts:.1%}", VALIDITY),
-        ("Repeated rows", f"{made.duplicates:,}", DUPLICATES),
-        ("Equal to a real row", f"{made.copies:,}", EXACT_COPIES),
+        (f"Repeated {many}", f"{made.duplicates:,}", DUPLICATES),
+        (f"Equal to a real {one}", f"{made.copies:,}", EXACT_COPIES),
     )
     if made.where:
         st.caption(
@@ -158,7 +159,7 @@ def summary(made: Generated, run: Run) -> None:
     rejected = {reason: n for reason, n in (tally.get("rejected") or {}).items() if n}
     if rejected:
         st.caption(
-            f"{attempts:,} rows were tried. Not used: "
+            f"{attempts:,} {many} were tried. Not used: "
             + ", ".join(f"{n:,} {reason}" for reason, n in rejected.items())
             + "."
         )

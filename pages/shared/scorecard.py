@@ -24,7 +24,7 @@ NEAR_COPIES, ATTACK = 0.1, 0.6
 
 def latent_use(report: Report) -> None:
     """Whether the latent carries anything: without it the map means nothing."""
-    st.subheader("Does the latent carry the rows?", anchor=False)
+    st.subheader("Does the latent carry the records?", anchor=False)
     known = report.latent or {}
     if not known:
         st.warning(" ".join(report.latent_lines()), icon=":material/warning:")
@@ -35,7 +35,7 @@ def latent_use(report: Report) -> None:
     figures(
         ("Cells rebuilt exactly", "–" if rebuilt is None else f"{rebuilt:.1%}", RECONSTRUCTED),
         ("From the core alone", "–" if core is None else f"{core:.1%}", FROM_CORE),
-        ("Information", "–" if kl is None else f"{kl:.1f} nats a row", KL),
+        ("Information", "–" if kl is None else f"{kl:.1f} nats a record", KL),
         ("Dimensions in use", "–" if active is None else f"{active}{of}", ACTIVE),
     )
     per_column = known.get("per_column") or {}
@@ -61,13 +61,13 @@ def concerns(report: Report) -> None:
     found = []
     if near is not None and near > NEAR_COPIES:
         found.append(
-            f"{near:.0%} of the synthetic rows lie closer to a training row than 98 % of unseen real rows do "
-            "(2 % is normal): the model has learned rows by heart. Do not share them as anonymous; "
-            "train with more rows, or for a shorter time."
+            f"{near:.0%} of the synthetic records lie closer to a training record than 98 % of unseen real ones do "
+            "(2 % is normal): the model has learned records by heart. Do not share them as anonymous; "
+            "train with more of them, or for a shorter time."
         )
     if attack is not None and attack > ATTACK:
         found.append(
-            f"An attacker who holds a real row guesses whether it was trained on with AUC {attack:.2f} (0.5 is chance)."
+            f"Who holds a real record guesses whether it was trained on with AUC {attack:.2f} (0.5 is chance)."
         )
     if found:
         st.warning("  \n".join(found), icon=":material/shield_person:")
@@ -102,7 +102,7 @@ def scorecard(report: Report) -> None:
         },
     )
     counts = ", ".join(f"{row.label}: {row.count:,}" for row in report.rows)
-    st.caption(f"Rows behind each column: {counts}.")
+    st.caption(f"Records behind each column: {counts}.")
     with st.expander("What the scores mean", icon=":material/help:"):
         for figure in report.figures:
             st.markdown(f"**{figure.label}** ({_goal(figure)}). {figure.meaning}")
@@ -110,7 +110,7 @@ def scorecard(report: Report) -> None:
 
 def _goal(figure: Any) -> str:
     if figure.goal == "target":
-        return "near the unseen real rows" if figure.best is None else f"near {figure.best:g}"
+        return "near the unseen real ones" if figure.best is None else f"near {figure.best:g}"
     return GOALS[figure.goal] + ("" if figure.best is None else f", best {figure.best:g}")
 
 
