@@ -104,3 +104,18 @@ def test_pca_is_that_of_scikit_learn(shape: tuple[int, int]) -> None:
     points = project(x, "pca").points
     wanted = PCA(min(2, shape[1]), svd_solver="full").fit_transform(x)
     np.testing.assert_allclose(points[:, : shape[1]], wanted, atol=1e-3)
+
+
+def test_drawings_of_a_report_are_escaped_and_leave_the_rest_out() -> None:
+    from pages.shared.drawings import _card
+
+    column = {
+        "name": "<script>",
+        "error": 3.0,
+        "labels": ["<b>", "b", "(9 more)"],
+        "real": [0.1, 0.1, 0.8],
+        "synthetic": [0.2, 0.1, 0.7],
+    }
+    drawn = _card(column, LIGHT_PALETTE)
+    assert "<script>" not in drawn and "<b>&lt;" in drawn and "9 more not shown" in drawn
+    assert drawn.count("<rect") == 4

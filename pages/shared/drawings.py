@@ -16,9 +16,9 @@ from pages.shared.palette import Palette
 
 _drawing = st.components.v2.component(
     "difflm_drawing",
-    html="<div></div>",
+    html="<div class=drawing></div>",
     css="""
-div { font-family: var(--st-font, sans-serif); color: var(--st-text-color); font-size: 14px; overflow-x: auto; }
+.drawing { font-family: var(--st-font, sans-serif); color: var(--st-text-color); font-size: 14px; overflow-x: auto; }
 section { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 20px 28px; }
 figure { margin: 0; } figcaption { margin-bottom: 6px; overflow-wrap: anywhere; } svg { width: 100%; display: block; }
 text { fill: currentColor; font-size: 11px; } .axis { opacity: 0.7; } p { margin: 0 0 10px; font-size: 13px; }
@@ -26,7 +26,7 @@ i { display: inline-block; width: 10px; height: 10px; margin: 0 5px 0 0; } i + i
 """,
     js="""
 export default function ({ data, parentElement }) {
-  parentElement.querySelector("div").innerHTML = data.html;
+  parentElement.querySelector(".drawing").innerHTML = data.html;
 }
 """,
 )
@@ -44,6 +44,7 @@ def columns_drawing(columns: Sequence[Mapping[str, Any]], palette: Palette, key:
 
 
 def _card(column: Mapping[str, Any], palette: Palette) -> str:
+    column, rest = _without_rest(column)
     colors = {"real": palette.real, "synthetic": palette.synthetic}
     bars = "".join(
         f'<rect x="{s["x"]}" y="{s["y"]}" width="{s["w"]}" height="{s["h"]}" fill="{colors[s["side"]]}" '
@@ -53,16 +54,25 @@ def _card(column: Mapping[str, Any], palette: Palette) -> str:
     name, error = escape(str(column["name"])), f"{column['error']:.1f}"
     line = f'<line x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}" stroke="{palette.muted}"/>'
     return (
-        f"<figure><figcaption><b>{name}</b> · error {error} %</figcaption>"
+        f"<figure><figcaption><b>{name}</b> · error {error} %{rest}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT + BELOW}" role="img" aria-label="Distribution of {name}">'
         f"{bars}{line}{_below(column)}</svg></figure>"
     )
 
 
+def _without_rest(column: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The column without the one bar for all rare values, which would dwarf the others; and a word on it."""
+    last = str(column.get("labels", [""])[-1])
+    if not last.endswith(" more)"):
+        return column, ""
+    shown = {name: column[name][:-1] for name in ("labels", "real", "synthetic")}
+    return {**column, **shown}, f" · {last[1:-1]} not shown"
+
+
 def _below(column: Mapping[str, Any]) -> str:
     """What the bars stand for: the range of numbers, or the labels."""
     if "edges" in column:
-        low, high = (f"{column['edges'][i]:,.4g}" for i in (0, -1))
+        low, high = (f"{column['edges'][i]:.4g}" for i in (0, -1))
         ends = ((0, "start", low), (WIDTH, "end", high))
         return "".join(
             f'<text class="axis" x="{x}" y="{HEIGHT + 15}" text-anchor="{side}">{text}</text>'
@@ -102,7 +112,7 @@ def pairs_drawing(pairs: Mapping[str, Any], palette: Palette, key: str) -> None:
                     f"<title>{escape(cell['tip'])}</title></rect>"
                 )
     wide, high = left + size, size + 90
-    head = f"From 0 to {made['top']:.1f} %, the darker the farther off."
+    head = f"From 0 to {made['top']:.1f} %, the stronger the colour the farther off."
     if made["hidden"]:
         head += f" The {MAX_MATRIX} worst of {made['hidden'] + MAX_MATRIX} columns."
     svg = (

@@ -35,7 +35,7 @@ def latent_use(report: Report) -> None:
     figures(
         ("Cells rebuilt exactly", "–" if rebuilt is None else f"{rebuilt:.1%}", RECONSTRUCTED),
         ("From the core alone", "–" if core is None else f"{core:.1%}", FROM_CORE),
-        ("Information", "–" if kl is None else f"{kl:.1f} nats a record", KL),
+        ("Information a record", "–" if kl is None else f"{kl:.1f} nats", KL),
         ("Dimensions in use", "–" if active is None else f"{active}{of}", ACTIVE),
     )
     per_column = known.get("per_column") or {}

@@ -99,7 +99,7 @@ class LatentMap {
   // Screen position of a point of the map, in CSS pixels of the canvas.
   at(x, y) {
     const [left, low, right, high] = this.box, edge = 18, { k, x: dx, y: dy } = this.view;
-    const u = (x - left) / (right - left || 1), v = (high - y) / (high - low || 1);
+    const u = right > left ? (x - left) / (right - left) : 0.5, v = high > low ? (high - y) / (high - low) : 0.5;
     return [dx + k * (edge + u * (this.width - 2 * edge)), dy + k * (edge + v * (this.height - 2 * edge))];
   }
 
