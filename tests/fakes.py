@@ -107,8 +107,8 @@ def fake_run(
     run = Run.create(path, json.loads(config.model_dump_json()))
     drawn = table(60, seed=1) if frame is None else frame.iloc[:9].reset_index(drop=True)
     frame = table(rows) if frame is None else frame
-    rows, of_table = len(frame), "animal" in frame
-    schema = Schema.infer(frame, target="animal") if of_table else Schema.of_documents(frame.columns[0])
+    rows, known = len(frame), {"target": "animal"} if "animal" in frame else {}
+    schema = Schema.of_documents("tool") if "tool" in frame else Schema.infer(frame, **known)
     cut = rows * 8 // 10
     for name, part in (
         ("train", frame[:cut]),
