@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from difflm.map_data import Latents
-from difflm.metrics.reconstruction import exact_cells
 from difflm.schema import Kind, Schema
 
 LEAST_KL = 1.0
@@ -68,6 +67,9 @@ def core_use(run: Path, latents: Latents) -> CoreUse | None:
 
 def _of_documents(schema: Schema, rows: pd.DataFrame, core: float) -> tuple[float, float]:
     """(same, told): the best of a few documents, given to all of some others."""
+    # Its package imports scikit-learn and xgboost, which a table has no need of.
+    from difflm.metrics.reconstruction import exact_cells
+
     order = np.random.default_rng(0).permutation(len(rows))
     some, tried = rows.iloc[order[CANDIDATES:][:DOCUMENTS]].reset_index(drop=True), order[:CANDIDATES]
     if not len(some):

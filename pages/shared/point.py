@@ -35,7 +35,7 @@ def show_point(run: Run, latents: Latents, identifier: str) -> None:
     pairs = [(d, i) for d, i in zip(distances[0], indices[0], strict=True) if f"r{i}" != identifier][
         :NEIGHBOURS
     ]
-    near = latents.real_rows.iloc[[int(i) for _, i in pairs]].reset_index(drop=True)
+    near = latents.real_rows.iloc[[int(i) for _, i in pairs]].reset_index(drop=True).copy()
     if is_documents(row):
         record = str(row.columns[0])
         st.markdown("**Nearest real documents**", help="Nearest in the full latent space, not on the map.")
@@ -66,7 +66,7 @@ def _show_document(record: str, row: pd.DataFrame, whole: pd.DataFrame, core: pd
 
 def _show_cells(row: pd.DataFrame, whole: pd.DataFrame, core: pd.DataFrame, palette: Palette) -> None:
     """The row above its two reconstructions, with changed cells marked."""
-    both = pd.concat([row, whole, core], ignore_index=True)
+    both = pd.concat([row, whole, core], ignore_index=True).copy()
     changes = pd.concat([row.isna() & False, changed(row, whole), changed(row, core)], ignore_index=True)
     both.insert(0, "", ["the row", "rebuilt from its latent", "from the core alone"])
     st.dataframe(marked(both, changes, palette), hide_index=True, alt="The row and its reconstruction")
