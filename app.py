@@ -25,7 +25,7 @@ PAGES = {
             "pages/interpolate.py", title="Interpolate", icon=":material/timeline:", url_path="interpolate"
         ),
     ],
-    "Use the rows": [
+    "Use the records": [
         st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
         st.Page("pages/compare.py", title="Compare", icon=":material/balance:", url_path="compare"),
         st.Page("pages/share.py", title="Share", icon=":material/share:", url_path="share"),

@@ -35,10 +35,13 @@ PAGES = ("latent_map", "compare", "runs", "interpolate", "generate")
 class Visitor:
     """One session: its pages, its buttons by label, and how long each answer took."""
 
-    def __init__(self, url: str, times: dict[str, list[float]]) -> None:
+    def __init__(self, url: str, times: dict[str, list[float]], own_seed: int | None) -> None:
+        self.own_seed = own_seed
         self.url, self.times = url.replace("http", "ws") + "/_stcore/stream", times
         self.pages: dict[str, str] = {}
-        self.buttons: dict[str, str] = {}
+        self.buttons: dict[str, tuple[str, str]] = {}
+        """Id and fragment of each button, by its label."""
+        self.seed_input = ""
         self.page = ""
         self.failures: list[str] = []
 
@@ -57,14 +60,19 @@ class Visitor:
                             await asyncio.sleep(rng.uniform(0.3, 1.7) * think)
                             await self._ask(what, self.buttons[label])
 
-    async def _ask(self, what: str, button: str | None = None) -> None:
+    async def _ask(self, what: str, button: tuple[str, str] | None = None) -> None:
         """Run the script, with a click where `button` is an id, and wait until it has ended."""
         message = BackMsg()
         message.rerun_script.page_script_hash = self.page
         message.rerun_script.query_string = ""
         if button is not None:
             state = message.rerun_script.widget_states.widgets.add()
-            state.id, state.trigger_value = button, True
+            state.id, state.trigger_value = button[0], True
+            # A browser runs the fragment of a button alone where it is in one.
+            message.rerun_script.fragment_id = button[1]
+            if self.own_seed is not None and self.seed_input:
+                seed = message.rerun_script.widget_states.widgets.add()
+                seed.id, seed.int_value = self.seed_input, self.own_seed
         self.buttons = {} if button is None else self.buttons
         start = time.monotonic()
         await self.socket.send(message.SerializeToString())
@@ -77,16 +85,18 @@ class Visitor:
                     page.url_pathname: page.page_script_hash for page in answer.navigation.app_pages
                 }
             elif kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
-                self._note(answer.delta.new_element)
-            elif kind == "script_finished" and answer.script_finished in (0, 1):
+                self._note(answer.delta.new_element, answer.delta.fragment_id)
+            elif kind == "script_finished" and answer.script_finished in (0, 1, 3):
                 # A switch of pages or a rerun ends one script early and starts the next.
                 break
         self.times[what].append(time.monotonic() - start)
 
-    def _note(self, element: Any) -> None:
+    def _note(self, element: Any, fragment: str) -> None:
         kind = element.WhichOneof("type")
         if kind == "button":
-            self.buttons[element.button.label] = element.button.id
+            self.buttons[element.button.label] = (element.button.id, fragment)
+        elif kind == "number_input" and element.number_input.label == "Seed":
+            self.seed_input = element.number_input.id
         elif kind == "exception":
             self.failures.append(element.exception.message[:200])
 
@@ -99,12 +109,14 @@ async def memory(process: psutil.Process, peak: list[float], stop: asyncio.Event
         await asyncio.sleep(0.5)
 
 
-async def load(url: str, pid: int, sessions: int, rounds: int, think: float) -> tuple[Any, float, list[str]]:
+async def load(
+    url: str, pid: int, sessions: int, rounds: int, think: float, own_seeds: bool
+) -> tuple[Any, float, list[str]]:
     """All visitors at once: times by kind of answer, peak memory, failures."""
     times: dict[str, list[float]] = defaultdict(list)
     peak, stop = [0.0], asyncio.Event()
     watching = asyncio.create_task(memory(psutil.Process(pid), peak, stop))
-    visitors = [Visitor(url, times) for _ in range(sessions)]
+    visitors = [Visitor(url, times, seed if own_seeds else None) for seed in range(1, sessions + 1)]
     await asyncio.gather(*(visitor.visit(rounds, think, seed) for seed, visitor in enumerate(visitors)))
     stop.set()
     await watching
@@ -116,12 +128,17 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--think", type=float, default=2.0, help="mean seconds between two clicks")
+    parser.add_argument(
+        "--own-seeds",
+        action="store_true",
+        help="each visitor generates by a seed of its own; else all get the answer that is kept",
+    )
     parser.add_argument("--url", default=None, help="a server that runs already (with --pid)")
     parser.add_argument("--pid", type=int, default=None)
     chosen = parser.parse_args()
 
     def report(url: str, pid: int) -> None:
-        made = load(url, pid, chosen.sessions, chosen.rounds, chosen.think)
+        made = load(url, pid, chosen.sessions, chosen.rounds, chosen.think, chosen.own_seeds)
         times, peak, failures = asyncio.run(made)
         print(f"{chosen.sessions} sessions, {chosen.rounds} rounds, {chosen.think} s between clicks")
         print(f"on {machine()}; {versions()}")

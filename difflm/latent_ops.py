@@ -7,18 +7,34 @@ import numpy as np
 from difflm.errors import ConfigError
 
 MODES = ("linear", "spherical")
+FEW = 32
+"""Queries that are answered one by one."""
 
 
 def nearest(latents: np.ndarray, query: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Euclidean distances and row numbers (m, k) of the k latents (n, Z) nearest to each query (m, Z)."""
+    k, query = min(k, len(latents)), np.atleast_2d(query)
+    if len(query) <= FEW:
+        return _nearest_to_few(latents, query, k)
     from sklearn.neighbors import NearestNeighbors
 
-    k = min(k, len(latents))
     index = NearestNeighbors(n_neighbors=k, algorithm="brute" if latents.shape[1] > 15 else "auto").fit(
         latents
     )
-    distances, indices = index.kneighbors(np.atleast_2d(query))
+    distances, indices = index.kneighbors(query)
     return distances, indices
+
+
+def _nearest_to_few(latents: np.ndarray, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same without scikit-learn, whose import alone takes longer than the answer for one record."""
+    known, distances, indices = latents.astype(np.float64), [], []
+    for one in query.astype(np.float64):
+        far = np.sqrt(np.square(known - one).sum(axis=1))
+        near = np.argpartition(far, k - 1)[:k]
+        near = near[np.lexsort((near, far[near]))]
+        distances.append(far[near])
+        indices.append(near)
+    return np.stack(distances), np.stack(indices)
 
 
 def interpolate(z0: np.ndarray, z1: np.ndarray, steps: int = 9, mode: str = "linear") -> np.ndarray:

@@ -185,7 +185,17 @@ def projected(run: Path, method: str, latents: Latents, seed: int = 0) -> NDArra
 
 def place(latents: Latents, drawn: MapData, z: NDArray[np.float32]) -> NDArray[np.float32]:
     """Where latents (k, Z) lie on a PCA map that is drawn already: the affine map that fits its points."""
+    return placed(z, map_axes(latents, drawn))
+
+
+def map_axes(latents: Latents, drawn: MapData) -> NDArray[np.float32]:
+    """(Z + 1, 2): from latents to the points of a PCA map, the last line being the shift."""
     source = latents.all[: len(drawn)]
     padded = np.hstack([source, np.ones((len(source), 1), np.float32)])
     axes, *_ = np.linalg.lstsq(padded, drawn.points, rcond=None)
+    return axes.astype(np.float32)
+
+
+def placed(z: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(k, 2) of z (k, Z), by the axes of a map."""
     return (np.hstack([z, np.ones((len(z), 1), np.float32)]) @ axes).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def render(report: Report) -> str:
         gaps=_gaps(report),
         columns=[_card(column, details.get("columns_by_row", {})) for column in columns[:MAX_COLUMNS]],
         hidden_columns=max(0, len(columns) - MAX_COLUMNS),
-        matrix=_matrix(details.get("pairs")),
+        matrix=matrix(details["pairs"]) if details.get("pairs") else None,
         pairs=worst_pairs(details.get("pairs")),
         c2st=details.get("c2st"),
         mle=details.get("mle"),
@@ -88,7 +89,7 @@ def _card(column: dict[str, Any], by_row: dict[str, dict[str, float]]) -> dict[s
     """One column: error, drawing, its range or labels, and the error in the other rows of the report."""
     return {
         **column,
-        "svg": _bars(column),
+        "svg": bar_shapes(column),
         "others": [
             (LABELS.get(row, row), errors[column["name"]])
             for row in ("posterior", "decoder_alone", "holdout")
@@ -97,7 +98,7 @@ def _card(column: dict[str, Any], by_row: dict[str, dict[str, float]]) -> dict[s
     }
 
 
-def _bars(column: dict[str, Any]) -> list[dict[str, Any]]:
+def bar_shapes(column: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rectangles: x, y, width, height, side and a tooltip; real filled, synthetic as an outlined bar."""
     real, synthetic = column["real"], column["synthetic"]
     top = max([*real, *synthetic, 1e-12])
@@ -130,10 +131,8 @@ def worst_pairs(pairs: dict[str, Any] | None, count: int = WORST_PAIRS) -> list[
     return sorted(listed, key=lambda pair: -pair[2])[:count]
 
 
-def _matrix(pairs: dict[str, Any] | None) -> dict[str, Any] | None:
+def matrix(pairs: Mapping[str, Any]) -> dict[str, Any]:
     """Columns and cells (error, shade 0..100) of the pair matrix, the worst columns of a wide table only."""
-    if not pairs:
-        return None
     names, error = pairs["columns"], pairs["error"]
     order = sorted(range(len(names)), key=lambda i: -sum(error[i]))[:MAX_MATRIX]
     order = sorted(order)

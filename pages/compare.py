@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.charts import CONFIG, marginal, pair_matrix
+from pages.shared.drawings import columns_drawing, pairs_drawing
 from pages.shared.evaluations import evaluate_panel, read_report
 from pages.shared.palette import Palette
 from pages.shared.picker import pick_run
@@ -15,7 +15,7 @@ from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
 
 guard("compare")
-heading("Compare", "Are the synthetic rows like the real ones, useful in their place, and nobody's copy?")
+heading("Compare", "Are the synthetic records like the real ones, useful in their place, and nobody's copy?")
 
 run = pick_run()
 if run is None:
@@ -39,16 +39,7 @@ if columns:
         help="The error is the largest gap between the two distributions, in per cent.",
     )
     shown_count = st.session_state.get("columns-shown", 6)
-    for start in range(0, min(shown_count, len(columns)), 3):
-        for place, column in zip(st.columns(3), columns[start : start + 3], strict=False):
-            with place:
-                st.markdown(f"**{column['name']}** · error {column['error']:.1f} %")
-                st.plotly_chart(
-                    marginal(column, palette),
-                    key=f"m-{column['name']}",
-                    config=CONFIG,
-                    alt=f"Distribution of {column['name']}",
-                )
+    columns_drawing(columns[:shown_count], palette, "columns")
     if shown_count < len(columns) and st.button(
         f"Show all {len(columns)} columns", icon=":material/expand_more:"
     ):
@@ -63,12 +54,7 @@ if pairs:
         help="How far the relation of two columns is off: half the difference of their correlations, "
         "or the distance between their tables of counts.",
     )
-    st.plotly_chart(
-        pair_matrix(pairs["columns"], pairs["error"], palette),
-        key="pairs",
-        config=CONFIG,
-        alt="Error of each pair of columns",
-    )
+    pairs_drawing(pairs, palette, "pairs")
 
 closest_pairs(report, palette)
 page = Path(run.path) / "report.html"

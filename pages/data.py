@@ -5,9 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from difflm.data import BUILTIN
-from difflm.schema import Schema
 from pages.shared.column_editor import edit_columns
-from pages.shared.datasets import builtin_title, current, from_builtin, from_upload, prepare
+from pages.shared.datasets import builtin_title, current, from_builtin, from_upload, inferred, prepare
 from pages.shared.document_data import KINDS, documents_page
 from pages.shared.record_text import show_text
 from pages.shared.session import guard
@@ -46,7 +45,7 @@ with shown():
                 format_func=KINDS.__getitem__,
             )
             with st.spinner("Reading it …"):
-                table = from_upload(file.name, file.getvalue(), wanted)
+                table = from_upload(file, wanted)
         elif (data := current()) is not None:
             st.success(f"In use: {data.name}. Upload a file to change it.", icon=":material/check:")
     else:
@@ -66,7 +65,7 @@ if table.record != "table":
 
 frame = table.frame
 with shown():
-    inferred = Schema.infer(frame, kinds=table.kinds)
+    schema = inferred(table)
 st.subheader(f"{table.name}: {len(frame):,} rows, {frame.shape[1]} columns", anchor=False)
 if table.about:
     st.caption(table.about)
@@ -76,14 +75,14 @@ if len(frame) > 200:
 
 st.subheader("Columns", anchor=False)
 st.markdown("Types were guessed from the values. Change what is wrong; untick what should not be learned.")
-choice = edit_columns(frame, inferred, key=f"columns-{table.digest}")
+choice = edit_columns(frame, schema, key=f"columns-{table.digest}")
 if choice.personal:
     st.warning(
         f"Likely personal data: {', '.join(choice.personal)}. Leave these columns out, or set their type to "
         "identifier, unless the synthetic rows may contain such values.",
         icon=":material/shield_person:",
     )
-for note in [*table.notes, *inferred.notes]:
+for note in [*table.notes, *schema.notes]:
     st.info(note, icon=":material/info:")
 known = table.builtin.target if table.builtin else None
 target = st.selectbox(

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pandas as pd
 import streamlit as st
 
-from difflm.differences import copies
 from difflm.errors import DiffLMError
-from difflm.map_data import latest_sample
-from difflm.runs import Run
-from pages.shared.documents import is_documents, show_documents
-from pages.shared.latents import pca_map
-from pages.shared.maps import KIND, map_figure
-from pages.shared.palette import Palette
+from pages.shared.home_demo import show_made_up, show_map
+from pages.shared.models import warm_up
 from pages.shared.picker import demos
 from pages.shared.session import choose_run, guard
 from pages.shared.states import empty, failure
-from pages.shared.words import LATENT, PROJECTION
+from pages.shared.words import LATENT
 
 ABOUT = {
     "demo-gapminder": "Countries through the years, a table",
     "demo-tools": "Tool definitions of the standard library, JSON",
 }
 """What the bundled demos are made of."""
-
-
-def show_made_up(run: Run) -> None:
-    """The first synthetic records of `run`, and how many of all are copies."""
-    name = latest_sample(Path(run.path))
-    if name is None:
-        st.info("The demo has no synthetic records on disk. Make some on the Generate page.")
-        return
-    sample = pd.read_parquet(Path(run.path) / "samples" / f"{name}.parquet")
-    equal = copies(sample, pd.read_parquet(Path(run.path) / "data" / "train.parquet"))
-    if is_documents(sample):
-        with st.container(height=380):
-            show_documents(sample, f"home-{run.name}")
-        st.caption(f"{len(sample):,} generated documents; {equal} of them equal a real one.")
-        return
-    st.dataframe(sample.head(10), hide_index=True, alt="Ten synthetic rows")
-    st.caption(f"10 of {len(sample):,} generated rows; {equal} of all equal a real row in every cell.")
 
 
 guard("home")
@@ -86,20 +61,7 @@ with left:
         f"The demo: {ABOUT.get(demo.name, demo.name).partition(',')[0].lower()}", anchor=False, help=LATENT
     )
     try:
-        data = pca_map(demo).sampled(4_000)
-        names = data.rows.columns
-        color = KIND if is_documents(data.rows) else "continent" if "continent" in names else names[0]
-        figure = map_figure(data, Palette.current(), color, 420)
-        st.plotly_chart(
-            figure, key=f"home-map-{demo.name}", config={"displayModeBar": False}, alt="Map of the demo"
-        )
-        drawn = int((data.kind == "synthetic").sum())
-        st.caption(
-            f"{len(data) - drawn:,} real records (circles)"
-            + (f" and {drawn:,} synthetic ones (diamonds)" if drawn else "")
-            + ". Each point is a record; hover to read it.",
-            help=PROJECTION,
-        )
+        show_map(demo)
     except DiffLMError as error:
         failure(error)
 with right:
@@ -121,13 +83,13 @@ for column, (page, title, icon, text) in zip(
             "latent_map",
             "Look inside",
             ":material/scatter_plot:",
-            "See the map, click a row, walk from one row to another.",
+            "See the map, click a record, walk from one to another.",
         ),
         (
             "generate",
-            "Generate and compare",
+            "Generate",
             ":material/auto_awesome:",
-            "Make rows, check quality and privacy, download.",
+            "Make records, check quality and privacy, download.",
         ),
     ],
     strict=True,
@@ -135,3 +97,4 @@ for column, (page, title, icon, text) in zip(
     with column, st.container(border=True, height="stretch"):
         st.page_link(f"pages/{page}.py", label=f"**{title}**", icon=icon)
         st.caption(text)
+warm_up(demo)

@@ -71,7 +71,10 @@ if picked:
     curves = {run.name: curves_of(run) for run in picked}
     st.plotly_chart(
         charts.overlay(
-            curves, SERIES[label], "nats a row" if "prior" not in SERIES[label] else "loss", Palette.current()
+            curves,
+            SERIES[label],
+            "nats a record" if "prior" not in SERIES[label] else "loss",
+            Palette.current(),
         ),
         key="overlay",
         config=charts.CONFIG,

@@ -91,15 +91,15 @@ if st.button("Pack the model", icon=":material/inventory_2:"):
 if (made := st.session_state.get(kept(run, "model"))) is not None:
     offer("Download the model", made, f"{run.name}-model.zip")
 
-st.subheader("The rows", anchor=False)
+st.subheader("The records", anchor=False)
 newest = latest_sample(run.path)
 if newest is None:
-    st.info("No rows have been generated yet.", icon=":material/auto_awesome:")
+    st.info("No records have been generated yet.", icon=":material/auto_awesome:")
 else:
     st.markdown(
-        f"The newest generated rows (`{shlex.quote(newest)}`) as CSV, Parquet and JSONL with a data card."
+        f"The newest generated records (`{shlex.quote(newest)}`) as CSV, Parquet and JSONL with a data card."
     )
-    if st.button("Pack the rows", icon=":material/table:"):
+    if st.button("Pack the records", icon=":material/table:"):
         with shown(), st.spinner("Packing …"):
             from difflm.sharing.bundle import rows_bundle
 
@@ -110,6 +110,6 @@ else:
 with shown():
     push_form(run, points, anchors, real)
 next_steps(
-    ("generate", "Generate more rows", ":material/auto_awesome:"),
+    ("generate", "Generate more records", ":material/auto_awesome:"),
     ("compare", "See how good they are", ":material/balance:"),
 )

@@ -20,7 +20,7 @@ from pages.shared.states import empty, figures, heading, shown
 guard("train")
 heading(
     "Train",
-    "Teach a small model the rows of your table. It runs in the background and goes on when you leave.",
+    "Teach a small model your table or your documents. It runs in the background and goes on when you leave.",
 )
 
 NEW, WATCH = "New training", "Watch a run"

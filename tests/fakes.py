@@ -72,12 +72,43 @@ def metrics(minutes: float = 2.0, kl: float = 9.0) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["seconds"])
 
 
-def fake_run(path: Path, state: str = "done", *, rows: int = 240, kl: float = 9.0, error: str = "") -> Run:
+def documents(n: int = 60, seed: int = 0) -> pd.DataFrame:
+    """JSON documents that differ in their name and parameters."""
+    rng = np.random.default_rng(seed)
+    tools = [
+        {
+            "name": f"get_{i}",
+            "parameters": {"type": "object", "properties": {f"p{j}": {"type": "string"} for j in take}},
+        }
+        for i, take in enumerate(rng.integers(0, 9, (n, 3)))
+    ]
+    return pd.DataFrame({"tool": [json.dumps(tool) for tool in tools]})
+
+
+def fake_documents(path: Path, core: float) -> Run:
+    """A finished run of documents, whose core brings back so much of them."""
+    run = fake_run(path, frame=documents())
+    latent = {"kl": 21.8, "reconstruction": 0.97, "core": core, "core_per_column": {"tool": core}}
+    (run.directory("vae") / "latent.json").write_text(json.dumps(latent))
+    return run
+
+
+def fake_run(
+    path: Path,
+    state: str = "done",
+    *,
+    rows: int = 240,
+    kl: float = 9.0,
+    error: str = "",
+    frame: pd.DataFrame | None = None,
+) -> Run:
     """A run directory in a state; finished ones have latents, a sample and their map."""
     config = Config.from_preset("quick")
     run = Run.create(path, json.loads(config.model_dump_json()))
-    frame = table(rows)
-    schema = Schema.infer(frame, target="animal")
+    drawn = table(60, seed=1) if frame is None else frame.iloc[:9].reset_index(drop=True)
+    frame = table(rows) if frame is None else frame
+    rows, known = len(frame), {"target": "animal"} if "animal" in frame else {}
+    schema = Schema.of_documents("tool") if "tool" in frame else Schema.infer(frame, **known)
     cut = rows * 8 // 10
     for name, part in (
         ("train", frame[:cut]),
@@ -92,7 +123,6 @@ def fake_run(path: Path, state: str = "done", *, rows: int = 240, kl: float = 9.
         {"stage": "vae", "event": "sample", "seconds": 40.0, "rows": frame.head(3).to_dict("records")}
     )
     if state in ("done", "stopped"):
-        drawn = table(60, seed=1)
         save_file({"mu": latents(frame[:cut])}, run.directory("latents") / "train.safetensors")
         save_file({"mu": latents(drawn)}, run.directory("latents") / "sample-first.safetensors")
         drawn.to_parquet(run.directory("samples") / "first.parquet", index=False)

@@ -158,7 +158,7 @@ def test_interpolation_by_row_number(open_page: Open, root: Path) -> None:
 def test_generation_streams_and_is_kept_for_the_map(open_page: Open, root: Path) -> None:
     run = fake_run(root / "runs" / "one")
     at = open_page("generate", run="one")
-    at.number_input(key="gen-count").set_value(1_200).run()
+    at.number_input(key="gen-count-row").set_value(1_200).run()
     press(at, "Generate")
     figures = {metric.label: metric.value for metric in at.metric}
     assert figures["Rows"] == "1,200" and figures["Valid at the first try"] == "100.0%"

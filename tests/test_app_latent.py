@@ -39,7 +39,9 @@ def test_a_lasso_of_points_that_are_gone_is_forgotten(open_page: Open, root: Pat
     assert not at.exception and "drawn around" not in words(at)
 
 
-@pytest.mark.parametrize("color", ["distance to the nearest real row", "density of real rows around it"])
+@pytest.mark.parametrize(
+    "color", ["distance to the nearest real record", "density of real records around it"]
+)
 def test_colours_by_surroundings(open_page: Open, root: Path, color: str) -> None:
     fake_run(root / "runs" / RUN)
     at = open_page("latent_map", run=RUN)

@@ -16,7 +16,7 @@ LAYERS = (
     "formats diffusion latent metrics provenance report report_html estimates curves differences "
     "group_profile conditions",
     "data models priors artifact",
-    "training generation privacy latent_ops latent_edits projection evaluation map_data "
+    "training generation privacy latent_ops latent_edits projection evaluation map_data core_use "
     "document_evaluation judging sandbox passk pretrain continued",
     "pipeline fitting",
     "jobs cli background benchmark ablation sharing scale __main__",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -105,51 +104,3 @@ def overlay(
         _line(figure, one, key, name, palette.cycle[number % len(palette.cycle)])
     figure.update_xaxes(title="minutes")
     return figure.update_yaxes(title=label)
-
-
-def marginal(column: Mapping[str, Any], palette: Palette) -> go.Figure:
-    """Distribution of one column, real and synthetic over each other, from a report's details."""
-    figure = base(palette, 240, barmode="overlay" if "edges" in column else "group", bargap=0.02)
-    if "edges" in column:
-        edges = column["edges"]
-        x = [(a + b) / 2 for a, b in pairwise(edges)]
-        figure.update_xaxes(title=column["name"])
-    else:
-        # One bar for all the rest would dwarf the others.
-        rest = str(column["labels"][-1]).endswith(" more)")
-        x = [str(label)[:24] for label in column["labels"]][: -1 if rest else None]
-        figure.update_layout(bargap=0.25)
-        title = f"{column['name']} {column['labels'][-1][:-1]} not shown)" if rest else column["name"]
-        figure.update_xaxes(type="category", title=title, tickangle=-35 if len(x) > 5 else 0)
-    for side, color in (("real", palette.real), ("synthetic", palette.synthetic)):
-        figure.add_bar(
-            x=x,
-            y=column[side][: len(x)],
-            name=side,
-            marker_color=color,
-            marker_line_width=0,
-            opacity=0.6 if "edges" in column else 0.95,
-            hovertemplate="%{x}: %{y:.1%}",
-        )
-    return figure.update_yaxes(tickformat=".0%")
-
-
-def pair_matrix(columns: Sequence[str], error: Sequence[Sequence[float]], palette: Palette) -> go.Figure:
-    """How far the relation of each pair of columns is off, in per cent; the diagonal is empty."""
-    size = len(columns)
-    values = [[None if i == j else error[i][j] for j in range(size)] for i in range(size)]
-    figure = base(palette, max(280, min(640, 90 + 28 * size)))
-    figure.add_heatmap(
-        x=list(columns),
-        y=list(columns),
-        z=values,
-        zmin=0,
-        zmax=max([1.0, *(value for line in values for value in line if value is not None)]),
-        colorscale=[[0, "#1E2832" if palette.dark else "#F1F5F8"], [1, palette.synthetic]],
-        colorbar={"title": "error %", "thickness": 12},
-        hovertemplate="%{y} with %{x}: %{z:.1f} %<extra></extra>",
-        xgap=1,
-        ygap=1,
-    )
-    figure.update_xaxes(tickangle=-40, showgrid=False)
-    return figure.update_yaxes(autorange="reversed", showgrid=False)

@@ -31,20 +31,7 @@ class Choice:
 
 def edit_columns(frame: pd.DataFrame, schema: Schema, key: str) -> Choice:
     """Draw the editor for the inferred `schema` of `frame` and return what was chosen."""
-    table = pd.DataFrame(
-        {
-            "learn": True,
-            "column": [column.name for column in schema.columns],
-            "type": [WORDS[str(column.kind)] for column in schema.columns],
-            "personal": [column.personal for column in schema.columns],
-            "missing": [float(frame[column.name].isna().mean()) for column in schema.columns],
-            "distinct": [column.distinct for column in schema.columns],
-            "values": [examples(column, frame[column.name]) for column in schema.columns],
-            "note": [column.note for column in schema.columns],
-        }
-    )
-    if not table["note"].str.len().any():
-        table = table.drop(columns="note")
+    table = _overview(key, frame, schema)
     edited = st.data_editor(
         table,
         key=key,
@@ -82,6 +69,26 @@ def edit_columns(frame: pd.DataFrame, schema: Schema, key: str) -> Choice:
         if words[row["type"]] != schema.column(row["column"]).kind
     }
     return Choice(list(kept["column"]), kinds, list(kept.loc[kept["personal"], "column"]))
+
+
+@st.cache_data(max_entries=4, show_spinner=False, scope="session")
+def _overview(key: str, _frame: pd.DataFrame, _schema: Schema) -> pd.DataFrame:
+    """One line a column: its type as inferred, and what is in it."""
+    table = pd.DataFrame(
+        {
+            "learn": True,
+            "column": [column.name for column in _schema.columns],
+            "type": [WORDS[str(column.kind)] for column in _schema.columns],
+            "personal": [column.personal for column in _schema.columns],
+            "missing": [float(_frame[column.name].isna().mean()) for column in _schema.columns],
+            "distinct": [column.distinct for column in _schema.columns],
+            "values": [examples(column, _frame[column.name]) for column in _schema.columns],
+            "note": [column.note for column in _schema.columns],
+        }
+    )
+    if not table["note"].str.len().any():
+        table = table.drop(columns="note")
+    return table
 
 
 def examples(column: Column, values: pd.Series) -> str:

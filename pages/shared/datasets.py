@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -30,10 +30,13 @@ from difflm.data import (
 )
 from difflm.errors import DataError
 from difflm.runs import clean_name, run_path, runs_root
-from difflm.schema import Kind, Record
+from difflm.schema import Kind, Record, Schema
 from pages.shared.column_editor import Choice
 from pages.shared.public import named
 from pages.shared.session import visitor_folder
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
 @dataclass(frozen=True)
@@ -116,18 +119,21 @@ class Table:
         )
 
 
-def from_upload(name: str, content: bytes, record: Wanted = "auto") -> Table:
+def from_upload(file: UploadedFile, record: Wanted = "auto") -> Table:
     """The table or the documents in an uploaded file, read in memory and never written down as it came."""
-    return _read(Path(name).name, hashlib.sha256(content).hexdigest()[:16], record, content)
+    return _read(Path(file.name).name, file.file_id, record, file)
 
 
-@st.cache_data(max_entries=4, show_spinner=False, scope="session")
-def _read(name: str, digest: str, wanted: Wanted, _content: bytes) -> Table:
-    upload = Upload(name, _content)
+# Kept as they are and not copied at each rerun: what was uploaded may be large, and nobody changes it.
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _read(name: str, file_id: str, wanted: Wanted, _file: UploadedFile) -> Table:
+    content = _file.getvalue()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    upload = Upload(name, content)
     found = Found(wanted, None, "as you chose") if wanted != "auto" else detect_record(upload)
     stem = Path(name).stem or "table"
     if found.record == "table":
-        frame = table_from_bytes(_content, name)
+        frame = table_from_bytes(content, name)
         notes = list(frame.attrs.pop("notes", []))
         return Table(stem, frame, digest, notes, reason=found.reason)
     frame = read_documents(upload, found.record, found.column)
@@ -137,7 +143,7 @@ def _read(name: str, digest: str, wanted: Wanted, _content: bytes) -> Table:
     return Table(stem, frame, digest, notes, record=found.record, reason=found.reason, left_out=left_out)
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=2, show_spinner=False)
 def from_builtin(name: str) -> Table:
     """A built-in table, all of its rows."""
     known = BUILTIN[name]
@@ -145,6 +151,16 @@ def from_builtin(name: str) -> Table:
     about = f"{known.description} Source: {known.source}. Licence: {known.licence}"
     frame.attrs = {}
     return Table(name, frame, name.replace("/", "-"), [], about, True, known.record)
+
+
+def inferred(table: Table) -> Schema:
+    """What the columns of a table seem to be."""
+    return _inferred(table.digest, table)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking at the columns …", scope="session")
+def _inferred(digest: str, _table: Table) -> Schema:
+    return Schema.infer(_table.frame, kinds=_table.kinds)
 
 
 def prepare(table: Table, choice: Choice, target: str | None) -> Dataset:
@@ -156,7 +172,7 @@ def prepare(table: Table, choice: Choice, target: str | None) -> Dataset:
     )
 
 
-@st.cache_data(max_entries=4, show_spinner="Splitting …", scope="session")
+@st.cache_resource(max_entries=2, show_spinner="Splitting …", scope="session")
 def _prepare(
     digest: str,
     keep: tuple[str, ...],

@@ -23,6 +23,7 @@ STEPS = 9
 """Rows shown on the way; the row itself is the first."""
 
 
+@st.fragment
 def edit_row(run: Run, latents: Latents) -> None:
     """Choose a row, a column and how far; draw what becomes of the row."""
     palette = Palette.current()

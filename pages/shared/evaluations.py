@@ -47,7 +47,7 @@ def evaluate_panel(run: Run, report: Report | None) -> None:
         return
     if report is None:
         st.info(
-            "The rows of this run have not been scored yet. It takes from half a minute to a few minutes.",
+            "The synthetic records of this run have not been scored yet. It takes from half a minute to a few minutes.",
             icon=":material/balance:",
         )
     kind: Literal["primary", "tertiary"] = "primary" if report is None else "tertiary"
@@ -70,7 +70,7 @@ def _watch(run: Run, job: background.Job) -> None:
             st.rerun()
         share, _, step = job.last_line().partition("% ")
         done = int(share) / 100 if share.strip().isdigit() else 0.0
-        words = f"{step or 'generating rows'}, {job.seconds:.0f} s so far"
+        words = f"{step or 'generating records'}, {job.seconds:.0f} s so far"
         st.progress(min(0.99, done), text=f"Scoring in the background: {words}")
 
     watch()

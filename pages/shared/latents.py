@@ -25,19 +25,26 @@ def stamp(run: Run) -> float:
     )
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading the run …")
+# Shared and not copied at each rerun: nobody changes what these return.
+@st.cache_resource(max_entries=4, show_spinner="Reading the run …")
 def _latents(path: str, stamp: float) -> Latents:
     return read_latents(Path(path))
 
 
-@st.cache_data(max_entries=8, show_spinner="Drawing the map …")
+@st.cache_resource(max_entries=8, show_spinner="Drawing the map …")
 def _map(path: str, method: str, seed: int, stamp: float) -> MapData | None:
     latents = _latents(path, stamp)
     points = projected(Path(path), method, latents, seed)
     return None if points is None else build_map(latents, points, method)
 
 
-@st.cache_data(max_entries=4, show_spinner="Measuring distances …")
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _shown_map(path: str, method: str, seed: int, stamp: float) -> MapData | None:
+    data = _map(path, method, seed, stamp)
+    return None if data is None else data.sampled()
+
+
+@st.cache_resource(max_entries=4, show_spinner="Measuring distances …")
 def _surroundings(path: str, stamp: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     latents = _latents(path, stamp)
     # The nearest real row of a real row is itself.
@@ -65,6 +72,11 @@ def latents_of(run: Run) -> Latents:
 def map_of(run: Run, method: str = "pca") -> MapData | None:
     """The map by a method; None while its projection has not been computed."""
     return _map(str(run.path), method, int(run.config.get("seed", 0)), stamp(run))
+
+
+def shown_map(run: Run, method: str = "pca") -> MapData | None:
+    """The map as it is drawn: of many points a sample."""
+    return _shown_map(str(run.path), method, int(run.config.get("seed", 0)), stamp(run))
 
 
 def pca_map(run: Run) -> MapData:

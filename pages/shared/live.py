@@ -20,9 +20,9 @@ from pages.shared.words import BETA, COPY_LOSS, KL, LM_LOSS, PRIOR, RECONSTRUCTI
 
 SECONDS = 2.0
 STAGES = {
-    "lm": "learning the language of the rows",
+    "lm": "learning the language of the records",
     "vae": "learning the latent space",
-    "prior": "learning where rows lie",
+    "prior": "learning where records lie",
 }
 
 
@@ -41,8 +41,8 @@ def watch(run: Run) -> None:
     if not running and has_model(run):
         next_steps(
             ("latent_map", "See the map", ":material/scatter_plot:"),
-            ("generate", "Generate rows", ":material/auto_awesome:"),
-            ("compare", "Compare with the real rows", ":material/balance:"),
+            ("generate", "Generate records", ":material/auto_awesome:"),
+            ("compare", "Compare with the real records", ":material/balance:"),
         )
 
 
@@ -81,14 +81,14 @@ def view(run: Run) -> None:
         st.info("Curves appear here after the first seconds of training.", icon=":material/show_chart:")
     else:
         _panels(run, curves, palette)
-        st.caption("Solid: rows it learns from. Dashed: unseen rows (validation).")
+        st.caption("Solid: records it learns from. Dashed: unseen ones (validation).")
     if curves.samples:
         st.subheader(
             "Rows written during training",
             anchor=False,
             help=f"After {curves.sampled_at / 60:.1f} minutes of training.",
         )
-        st.dataframe(pd.DataFrame(curves.samples), hide_index=True, alt="Sample rows during training")
+        st.dataframe(pd.DataFrame(curves.samples), hide_index=True, alt="Sample records during training")
     log = Path(run.path) / "log.txt"
     if log.exists() and log.stat().st_size:
         with st.expander("Log", icon=":material/notes:", expanded=status.state == "failed"):
@@ -160,7 +160,7 @@ def _warnings(curves: Curves) -> list[str]:
 def _panels(run: Run, curves: Curves, palette: Palette) -> None:
     columns = st.columns(3, gap="medium")
     with columns[0]:
-        st.markdown("**1 · Language of the rows**", help=f"{LM_LOSS}\n\n{COPY_LOSS}")
+        st.markdown("**1 · Language of the records**", help=f"{LM_LOSS}\n\n{COPY_LOSS}")
         st.plotly_chart(
             charts.language_panel(curves, palette),
             key="panel-lm",
@@ -187,7 +187,7 @@ def _panels(run: Run, curves: Curves, palette: Palette) -> None:
         kind = {"diffusion": "diffusion", "gmm": "Gaussian mixture", "gaussian": "Gaussian"}.get(
             curves.prior_kind, ""
         )
-        st.markdown(f"**3 · Where rows lie**{f' ({kind})' if kind else ''}", help=PRIOR)
+        st.markdown(f"**3 · Where records lie**{f' ({kind})' if kind else ''}", help=PRIOR)
         st.plotly_chart(
             charts.prior_panel(curves, palette),
             key="panel-prior",

@@ -1,44 +1,84 @@
-"""The one model in memory, behind a lock; torch is imported when it is first asked for."""
+"""The one model in memory, used by one visitor at a time; torch is imported when it is first asked for."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from difflm.runs import Run
+from pages.shared.turns import Turns
 
 if TYPE_CHECKING:
     from difflm.pipeline import DiffLM
 
-
-@st.cache_resource
-def _lock() -> threading.RLock:
-    return threading.RLock()
-
-
-@st.cache_resource(max_entries=1, show_spinner="Loading the model, a few seconds the first time …")
-def _load(path: str, stamp: float) -> DiffLM:
-    from difflm.pipeline import DiffLM
-
-    return DiffLM.from_pretrained(path)
+TURNS = Turns()
+PAUSE = 1.0
+"""Seconds that a page gets to be drawn before anything heavy is imported beside it."""
 
 
-def warm_up() -> None:
-    """Import torch beside the page, so that the first click need not wait for it."""
-    if "difflm.pipeline" not in sys.modules:
-        threading.Thread(target=importlib.import_module, args=("difflm.pipeline",), daemon=True).start()
+@dataclass
+class _Kept:
+    """The model that was used last; only who has the turn looks at it."""
+
+    key: tuple[str, float] | None = None
+    model: DiffLM | None = None
+
+    def load(self, key: tuple[str, float]) -> DiffLM:
+        if self.key != key or self.model is None:
+            from difflm.pipeline import DiffLM
+
+            self.key, self.model = None, None  # two models may not fit the memory
+            self.model = DiffLM.from_pretrained(key[0])
+            self.key = key
+        return self.model
+
+
+KEPT = _Kept()
+
+
+def weights_stamp(run: Run) -> float:
+    """Changes whenever the weights of a run change."""
+    return max((f.stat().st_mtime for f in Path(run.path).glob("*/*.safetensors")), default=0.0)
+
+
+def warm_up(run: Run | None = None) -> None:
+    """Once for a server: import what is heavy beside the page and load a model, so that no click waits for it."""
+    if "difflm.pipeline" in sys.modules or _warming.is_set():
+        return
+    _warming.set()
+    key = None if run is None else (str(run.path), weights_stamp(run))
+
+    def work() -> None:
+        time.sleep(PAUSE)
+        for name in ("difflm.report_html", "difflm.pipeline"):
+            importlib.import_module(name)
+        with TURNS.taken():
+            if key is not None and KEPT.key is None:
+                KEPT.load(key)
+
+    threading.Thread(target=work, name="warm-up", daemon=True).start()
+
+
+_warming = threading.Event()
 
 
 @contextmanager
-def model(run: Run) -> Iterator[DiffLM]:
-    """The model of a run for the length of the block; other visitors wait."""
-    stamp = max((f.stat().st_mtime for f in Path(run.path).glob("*/*.safetensors")), default=0.0)
-    with _lock():
-        yield _load(str(run.path), stamp)
+def model(run: Run, told: Callable[[int], None] | None = None) -> Iterator[DiffLM]:
+    """The model of a run for the length of the block; `told` hears how many visitors are before this one."""
+    key = (str(run.path), weights_stamp(run))
+    with TURNS.taken(told):
+        if KEPT.key == key:
+            yield KEPT.load(key)
+            return
+        with st.spinner("Loading the model, a few seconds the first time …"):
+            loaded = KEPT.load(key)
+        yield loaded

@@ -13,6 +13,7 @@ from pages.shared.documents import is_documents, show_difference, show_document
 from pages.shared.models import model
 from pages.shared.palette import Palette
 from pages.shared.tables import marked
+from pages.shared.words import record_word
 
 NEIGHBOURS = 5
 
@@ -21,7 +22,7 @@ def show_point(run: Run, latents: Latents, identifier: str) -> None:
     """Draw the row behind an id with its reconstruction and neighbours."""
     palette, row = Palette.current(), latents.row(identifier)
     kind, number = ("Real" if identifier[0] == "r" else "Synthetic"), int(identifier[1:])
-    st.subheader(f"{kind} row {number}", anchor=False)
+    st.subheader(f"{kind} {record_word(row)} {number}", anchor=False)
     with model(run) as lm:
         whole = lm.reconstruct(row)[row.columns]
         core = lm.decode(latents.latent(identifier))[row.columns]
@@ -29,12 +30,12 @@ def show_point(run: Run, latents: Latents, identifier: str) -> None:
         _show_document(str(row.columns[0]), row, whole, core)
     else:
         _show_cells(row, whole, core, palette)
-    with st.spinner("Looking for the nearest rows …"):
+    with st.spinner("Looking for the nearest …"):
         distances, indices = nearest(latents.real, latents.latent(identifier), NEIGHBOURS + 1)
     pairs = [(d, i) for d, i in zip(distances[0], indices[0], strict=True) if f"r{i}" != identifier][
         :NEIGHBOURS
     ]
-    near = latents.real_rows.iloc[[int(i) for _, i in pairs]].reset_index(drop=True)
+    near = latents.real_rows.iloc[[int(i) for _, i in pairs]].reset_index(drop=True).copy()
     if is_documents(row):
         record = str(row.columns[0])
         st.markdown("**Nearest real documents**", help="Nearest in the full latent space, not on the map.")
@@ -65,7 +66,7 @@ def _show_document(record: str, row: pd.DataFrame, whole: pd.DataFrame, core: pd
 
 def _show_cells(row: pd.DataFrame, whole: pd.DataFrame, core: pd.DataFrame, palette: Palette) -> None:
     """The row above its two reconstructions, with changed cells marked."""
-    both = pd.concat([row, whole, core], ignore_index=True)
+    both = pd.concat([row, whole, core], ignore_index=True).copy()
     changes = pd.concat([row.isna() & False, changed(row, whole), changed(row, core)], ignore_index=True)
     both.insert(0, "", ["the row", "rebuilt from its latent", "from the core alone"])
     st.dataframe(marked(both, changes, palette), hide_index=True, alt="The row and its reconstruction")

@@ -23,7 +23,7 @@ def offer(run: Run, method: str, name: str, count: int) -> None:
                 DiffLMError("the last attempt did not finish", job.last_line() or "no message", "try again")
             )
         if st.button(
-            f"Compute {name} for {count:,} rows (about {seconds:.0f} s)",
+            f"Compute {name} for {count:,} records (about {seconds:.0f} s)",
             type="primary",
             icon=":material/play_arrow:",
         ):

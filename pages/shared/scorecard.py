@@ -17,13 +17,14 @@ from pages.shared.words import ACTIVE, FROM_CORE, KL, RECONSTRUCTED
 GOALS = {"max": "higher", "min": "lower"}
 
 
+SIDES = ("real", "synthetic")
 NEAR_COPIES, ATTACK = 0.1, 0.6
 """Shares beyond which privacy is in doubt."""
 
 
 def latent_use(report: Report) -> None:
     """Whether the latent carries anything: without it the map means nothing."""
-    st.subheader("Does the latent carry the rows?", anchor=False)
+    st.subheader("Does the latent carry the records?", anchor=False)
     known = report.latent or {}
     if not known:
         st.warning(" ".join(report.latent_lines()), icon=":material/warning:")
@@ -34,7 +35,7 @@ def latent_use(report: Report) -> None:
     figures(
         ("Cells rebuilt exactly", "–" if rebuilt is None else f"{rebuilt:.1%}", RECONSTRUCTED),
         ("From the core alone", "–" if core is None else f"{core:.1%}", FROM_CORE),
-        ("Information", "–" if kl is None else f"{kl:.1f} nats a row", KL),
+        ("Information a record", "–" if kl is None else f"{kl:.1f} nats", KL),
         ("Dimensions in use", "–" if active is None else f"{active}{of}", ACTIVE),
     )
     per_column = known.get("per_column") or {}
@@ -60,13 +61,13 @@ def concerns(report: Report) -> None:
     found = []
     if near is not None and near > NEAR_COPIES:
         found.append(
-            f"{near:.0%} of the synthetic rows lie closer to a training row than 98 % of unseen real rows do "
-            "(2 % is normal): the model has learned rows by heart. Do not share them as anonymous; "
-            "train with more rows, or for a shorter time."
+            f"{near:.0%} of the synthetic records lie closer to a training record than 98 % of unseen real ones do "
+            "(2 % is normal): the model has learned records by heart. Do not share them as anonymous; "
+            "train with more of them, or for a shorter time."
         )
     if attack is not None and attack > ATTACK:
         found.append(
-            f"An attacker who holds a real row guesses whether it was trained on with AUC {attack:.2f} (0.5 is chance)."
+            f"Who holds a real record guesses whether it was trained on with AUC {attack:.2f} (0.5 is chance)."
         )
     if found:
         st.warning("  \n".join(found), icon=":material/shield_person:")
@@ -101,7 +102,7 @@ def scorecard(report: Report) -> None:
         },
     )
     counts = ", ".join(f"{row.label}: {row.count:,}" for row in report.rows)
-    st.caption(f"Rows behind each column: {counts}.")
+    st.caption(f"Records behind each column: {counts}.")
     with st.expander("What the scores mean", icon=":material/help:"):
         for figure in report.figures:
             st.markdown(f"**{figure.label}** ({_goal(figure)}). {figure.meaning}")
@@ -109,7 +110,7 @@ def scorecard(report: Report) -> None:
 
 def _goal(figure: Any) -> str:
     if figure.goal == "target":
-        return "near the unseen real rows" if figure.best is None else f"near {figure.best:g}"
+        return "near the unseen real ones" if figure.best is None else f"near {figure.best:g}"
     return GOALS[figure.goal] + ("" if figure.best is None else f", best {figure.best:g}")
 
 
@@ -123,19 +124,23 @@ def closest_pairs(report: Report, palette: Palette) -> None:
         anchor=False,
         help="If these were copies, privacy would be in danger. Differing cells are marked.",
     )
-    lines, marks = [], []
-    for number, pair in enumerate(pairs, 1):
-        real, synthetic = (pd.DataFrame([pair[side]]).astype(object) for side in ("real", "synthetic"))
-        differ = changed(real.map(_text), synthetic.map(_text))
-        for side, frame, shown in (("real", real, differ & False), ("synthetic", synthetic, differ)):
-            frame.insert(0, "rows", side)
-            frame.insert(0, "pair", f"{number}")
-            frame.insert(2, "distance", f"{pair['distance']:.4f}")
-            lines.append(frame.map(_text))
-            marks.append(shown)
-    table = pd.concat(lines, ignore_index=True)
+    real, synthetic = (
+        pd.DataFrame([pair[side] for pair in pairs]).astype(object).map(_text) for side in SIDES
+    )
+    differ = changed(real, synthetic)
+    frames, marks = [], []
+    for side, frame, shown in (("real", real, differ & False), ("synthetic", synthetic, differ)):
+        frame.insert(0, "rows", side)
+        frame.insert(0, "pair", [str(number) for number in range(1, len(pairs) + 1)])
+        frame.insert(2, "distance", [f"{pair['distance']:.4f}" for pair in pairs])
+        frames.append(frame)
+        marks.append(shown)
+    # Each real row above its synthetic one.
+    table, changes = (
+        pd.concat(parts).sort_index(kind="stable").reset_index(drop=True) for parts in (frames, marks)
+    )
     st.dataframe(
-        marked(table, pd.concat(marks, ignore_index=True), palette),
+        marked(table, changes, palette),
         hide_index=True,
         alt="Nearest real and synthetic rows",
     )

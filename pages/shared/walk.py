@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from difflm.differences import changed_along
 from difflm.latent_ops import interpolate, nearest
-from difflm.map_data import Latents, place
+from difflm.map_data import Latents, map_axes, placed
 from difflm.runs import Run
 from pages.shared.documents import show_difference, show_document
-from pages.shared.latents import pca_map, stamp
+from pages.shared.latents import latents_of, pca_map, stamp
 from pages.shared.models import model
 
 
@@ -63,6 +63,25 @@ def show_steps(result: Walk) -> None:
         show_difference(record, texts[max(number - 1, 0)], texts[number])
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What every walk of a run needs and none changes."""
+
+    typical: float
+    axes: NDArray[np.float32]
+
+    def of(self, z: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+        return self.typical, placed(z, self.axes)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Run: lambda _: 0})
+def _known(run: Run, path: str, stamp: float) -> _Known:
+    latents = latents_of(run)
+    some = np.random.default_rng(0).permutation(len(latents.real))[:200]
+    between, _ = nearest(latents.real, latents.real[some], 2)
+    return _Known(float(np.median(between[:, -1])), map_axes(latents, pca_map(run)))
+
+
 def walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str) -> Walk:
     """Decode the way from A to B; kept while the run does not change."""
     return _walk(run, latents, a, b, steps, mode, stamp(run))
@@ -80,14 +99,11 @@ def _walk(run: Run, latents: Latents, a: str, b: str, steps: int, mode: str, sta
         broken = lm.schema.broken(lm.schema.canonical(rows))
     good = [not bad for bad in broken]
     distance, _ = nearest(latents.real, z, 1)
-    some = np.random.default_rng(0).permutation(len(latents.real))[:200]
-    between, _ = nearest(latents.real, latents.real[some], 2)
     return Walk(
         rows,
         changed_along(rows),
         float(np.mean(good)),
         distance[:, 0],
-        float(np.median(between[:, -1])),
-        place(latents, pca_map(run), z),
+        *_known(run, str(run.path), stamp).of(z),
         good,
     )

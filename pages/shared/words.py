@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
+from pages.shared.documents import is_documents
+
 LATENT = (
     "Each row is compressed into a short list of numbers, its latent z (16 by default). "
     "Rows that are alike lie close together there."
@@ -68,3 +72,8 @@ EDIT = (
     "The direction in the latent along which this column changes most for the least change of everything, read off all "
     "real rows. Columns that go together in the data go along."
 )
+
+
+def record_word(rows: pd.DataFrame, count: int = 1) -> str:
+    """What one record of a run is called, or several: a row of a table, or a document."""
+    return ("document" if is_documents(rows) else "row") + ("" if count == 1 else "s")

@@ -101,14 +101,14 @@ def test_chain(site: tuple[str, Path, Any], tmp_path: Path) -> None:
     page.get_by_role("heading", name=f"Real row {row}").wait_for()
     page.get_by_text("Nearest real rows").wait_for()
 
-    page.get_by_role("link", name="Walk between two rows").click()
+    page.get_by_role("link", name="Walk between two records").click()
     page.get_by_text("Click two points on the map").wait_for()
     a, b = click_point(page, 0), click_point(page, 1)
     page.get_by_text("The way, row by row").wait_for()
     assert page.get_by_role("spinbutton", name="A: real row number").input_value() == str(a)
     assert page.get_by_role("spinbutton", name="B: real row number").input_value() == str(b)
 
-    page.get_by_role("link", name="Generate rows").click()
+    page.get_by_role("link", name="Generate records").click()
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text("Valid at the first try").wait_for()
     settle(page)

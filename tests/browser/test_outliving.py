@@ -95,14 +95,14 @@ def test_tab_closed_worker_killed_server_restarted(chrome: Any, place: tuple[dic
         choose(page, "tips", "one")
         start(page)
         page.reload()
-        page.get_by_text("1 · Language of the rows").wait_for()
+        page.get_by_text("1 · Language of the records").wait_for()
         page.close()
 
         run = Run.open(root / "one")
         before = len(run.read_metrics()[0])
         until(lambda: len(run.read_metrics()[0]) > before)
         page = open_page(chrome, url, "train?run=one")
-        page.get_by_text("1 · Language of the rows").wait_for()
+        page.get_by_text("1 · Language of the records").wait_for()
 
         pid = run.status.pid
         assert pid is not None
@@ -138,5 +138,5 @@ def test_two_clicks_start_one_and_a_second_run_waits(chrome: Any, place: tuple[d
         assert {run.name: run.status.state for run in list_runs(root)} == {"one": "running", "two": "queued"}
         first.get_by_role("button", name="Stop and save").click()
         until(lambda: Run.open(root / "two").status.state == "running")
-        second.get_by_text("1 · Language of the rows").wait_for()
+        second.get_by_text("1 · Language of the records").wait_for()
         jobs.kill(Run.open(root / "two"))
