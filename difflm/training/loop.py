@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from difflm.training.guards import divergence, step_memory
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
 from difflm.training.shards import LossOf, Shards
@@ -34,6 +35,8 @@ class Plan:
     batch_size: int
     lr: float
     seed: int
+    section: str = "vae"
+    """Where batch_size and lr are set, for messages."""
     seconds: float | None = None
     muon_lr: float | None = None
     warmup: float = 0.05
@@ -138,7 +141,9 @@ class Loop:
         return max(0.0, 1 - self.step * self.cooling.course / self.cooling.step)
 
     def run(self) -> None:
-        """Train to the end, to early stopping, or raise Stopped with the state saved."""
+        """Train to the end, to early stopping, or raise Stopped with the state saved.
+
+        TrainingError when the loss is no number any more."""
         load_state(self)
         self.looks = [(self.step, self.seconds)]
         start = self.host.seconds - self.seconds
@@ -183,12 +188,18 @@ class Loop:
         generator = seeded(plan.seed, plan.stage, self.step, self.accelerator.process_index)
         torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
         batch = self.draw(self._batch(), generator)
-        if self.shards.parts > 1:
-            logs = self.shards.backward(self.loss_of, batch, self.course, self.trained)
-        else:
-            loss, logs = self.loss_of(batch, self.course)
-            self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
+        with step_memory(self):
+            if self.shards.parts > 1:
+                logs = self.shards.backward(self.loss_of, batch, self.course, self.trained)
+            else:
+                loss, logs = self.loss_of(batch, self.course)
+                self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
+        if norm is not None and not torch.isfinite(norm):
+            # The gradient has not reached the weights: they and their state are those of the step before.
+            save_state(self)
+            self._finish()
+            raise divergence(self)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()

@@ -97,6 +97,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     )
     plans["prior"] = Plan(
         stage="prior",
+        section="prior",
         steps=max(LEAST_STEPS, int(steps)),
         batch_size=min(prior.batch_size, size.rows),
         lr=prior.lr,
