@@ -26,6 +26,14 @@ class RunError(DiffLMError):
     """A run directory that is missing, half written, busy, or from elsewhere."""
 
 
+class ResourceError(DiffLMError):
+    """Memory that is not enough; the message names a number that is."""
+
+
+class TrainingError(DiffLMError):
+    """A training that cannot go on; its last good state is kept."""
+
+
 class GenerationError(DiffLMError):
     """Conditions that no generated record met within the allowed attempts."""
 

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from difflm.errors import GenerationError
+from difflm.memory import enough_memory
 from difflm.models.decoder import Batch, Written
 from difflm.models.vae import LatentLM
 from difflm.precision import mixed
@@ -81,7 +82,7 @@ def decode_latents(
         first = batch * batch_size
         part = z[first : first + batch_size].to(device)
         generator = seeded(seed, "decode", batch) if device.type == "cpu" else _on_device(seed, batch, device)
-        with mixed(device, cache=False):
+        with enough_memory("sample.batch_size", len(part)), mixed(device, cache=False):
             injected = (
                 model.decoder.null(len(part))
                 if null

@@ -104,6 +104,11 @@ class EncoderConfig(Section):
         "model by path",
     )
     path: str | None = Field(None, description="Name or local folder of a transformers encoder")
+    pooling: Literal["auto", "mean", "last", "cls"] = Field(
+        "auto",
+        description="transformers: what of the tokens' states is read: their mean, the last, or the first (cls); auto: "
+        "as a sentence encoder says, else the last of a causal LM and the mean of others",
+    )
     width: int = Field(128, ge=8, description="Compact encoder: width")
     layers: int = Field(2, ge=1, description="Compact encoder: layers")
     heads: int = Field(4, ge=1, description="Compact encoder: attention heads")

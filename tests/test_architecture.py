@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors config sections schema columns conversion cells dates inference identifiers personal "
-    "disk processes ranks runs precision",
+    "disk processes ranks runs precision memory",
     "formats diffusion latent metrics provenance report report_html estimates curves differences "
     "group_profile conditions",
     "data models priors artifact",

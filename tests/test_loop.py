@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from difflm.errors import ResourceError, TrainingError
 from difflm.latent.beta import BetaSchedule, make_schedule
 from difflm.sections import BetaConfig
 from difflm.training.host import Host, Stopped
@@ -180,3 +181,47 @@ def test_every_row_is_seen_once_a_pass() -> None:
 def test_the_learning_rate_warms_up_holds_and_falls_to_zero() -> None:
     assert schedule(0.0, 0.1) == 0 and schedule(0.05, 0.1) == pytest.approx(0.5)
     assert schedule(0.2, 0.1) == 1 and schedule(1.0, 0.1) == 0
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> None:
+    host = Host(state=tmp_path)
+    loop = make_loop(host, cooldown=0.0)
+    inner = loop.loss_of
+
+    def loss_of(batch: dict[str, torch.Tensor], progress: float) -> tuple[torch.Tensor, dict[str, float]]:
+        loss, logs = inner(batch, progress)
+        return loss * (float("nan") if loop.step == 25 else 1.0), logs
+
+    loop.loss_of = loss_of
+    with pytest.raises(
+        TrainingError, match=r"stage test, but got NaN or infinity at step 26 of 40; .* vae\.lr"
+    ):
+        loop.run()
+    assert all(bool(p.isfinite().all()) for p in loop.module.parameters())
+    again = make_loop(Host(state=tmp_path))
+    again.run()
+    whole = make_loop(Host())
+    whole.run()
+    for one, two in zip(again.module.parameters(), whole.module.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "GPU"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "machine"),
+    ],
+)
+def test_memory_that_is_not_enough_names_a_smaller_batch(error: Exception, place: str) -> None:
+    loop = make_loop(Host())
+
+    def loss_of(batch: dict[str, torch.Tensor], progress: float) -> tuple[torch.Tensor, dict[str, float]]:
+        raise error
+
+    loop.loss_of = loss_of
+    with pytest.raises(ResourceError, match=rf"a step of 16 records .* {place}.*; set vae\.batch_size=8"):
+        loop.run()
+    loop.loss_of = lambda batch, progress: 1 / 0  # type: ignore[assignment, return-value]
+    with pytest.raises(ZeroDivisionError):
+        loop.run()

@@ -31,7 +31,9 @@ from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
 from difflm.models.kv_memory import Remembered, measure_keys
 from difflm.models.pretrained import (
+    check_vocabulary,
     embedding_factor,
+    embeddings_of,
     is_causal,
     load_model,
     load_tokenizer,
@@ -67,7 +69,8 @@ class CausalLMDecoder(Decoder):
     ) -> None:
         super().__init__()
         lm.requires_grad_(trained).eval()
-        embeddings = lm.get_input_embeddings()
+        embeddings = embeddings_of(lm)
+        check_vocabulary(tokenizer, embeddings)
         table: Any = embeddings.weight
         self._held = (lm,)
         self._fused = lm.config._attn_implementation == "sdpa"

@@ -16,7 +16,15 @@ from difflm.errors import ConfigError, DataError
 from difflm.formats.base import RecordFormat
 from difflm.formats.registry import make_format
 from difflm.models.decoder import Batch, Encoder
-from difflm.models.pretrained import is_causal, load_model, load_tokenizer, positions_of
+from difflm.models.pretrained import (
+    check_vocabulary,
+    embeddings_of,
+    is_causal,
+    load_model,
+    load_tokenizer,
+    positions_of,
+    sentence_pooling,
+)
 
 if TYPE_CHECKING:
     from difflm.config import Config
@@ -24,19 +32,31 @@ if TYPE_CHECKING:
 
 
 class TransformersEncoder(Encoder):
-    """Mean over the tokens, or the last token where the model is causal, then a linear map to 2 Z."""
+    """States of the tokens, pooled to one (mean, last, or the first: cls), then a linear map to 2 Z."""
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, form: RecordFormat, size: int
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        form: RecordFormat,
+        size: int,
+        pooling: str | None = None,
     ) -> None:
+        """`pooling` None is the last token where the model is causal, else the mean."""
         super().__init__()
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         self.model, self.form, self._tokenizer = model, form, tokenizer
-        embeddings = model.get_input_embeddings()
+        embeddings = embeddings_of(model)
+        check_vocabulary(tokenizer, embeddings)
         with torch.no_grad():
             probe = model(inputs_embeds=embeddings(torch.zeros(1, 1, dtype=torch.long)))[0]
         self.causal = is_causal(model, embeddings)
+        self.pooling = pooling or ("last" if self.causal else "mean")
+        if self.causal and self.pooling == "cls":
+            raise ConfigError(
+                "encoder.pooling=mean or last for a causal model", "cls, whose first token sees no other"
+            )
         # RoBERTa and its kin read fewer tokens than they have positions; their tokenizers say how many.
         limits = [positions_of(model.config), tokenizer.model_max_length]
         self.limit = int(min(limit for limit in limits if limit is not None))
@@ -50,8 +70,9 @@ class TransformersEncoder(Encoder):
         path = config.encoder.path
         if path is None:
             raise ConfigError("encoder.path (--encoder NAME_OR_PATH)", "none")
-        form = make_format(schema, config.format.text)
-        return cls(load_model(AutoModel, path), load_tokenizer(path), form, config.latent.size)
+        form, pooling = make_format(schema, config.format.text), config.encoder.pooling
+        asked = sentence_pooling(path) if pooling == "auto" else pooling
+        return cls(load_model(AutoModel, path), load_tokenizer(path), form, config.latent.size, asked)
 
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """enc_ids (n, T) int32, padded at the end with 0, and enc_mask (n, T) bool."""
@@ -77,8 +98,10 @@ class TransformersEncoder(Encoder):
         ids, mask = batch["enc_ids"][:, :longest].long(), batch["enc_mask"][:, :longest]
         settings: dict[str, Any] = {"use_cache": False} if self.causal else {}
         states = self.model(input_ids=ids, attention_mask=mask.long(), **settings)[0]
-        if self.causal:
+        if self.pooling == "last":
             pooled = states[torch.arange(len(ids), device=ids.device), lengths - 1]
+        elif self.pooling == "cls":
+            pooled = states[:, 0]
         else:
             pooled = (states * mask[:, :, None]).sum(dim=1) / lengths[:, None]
         mu, logvar = self.read(pooled).float().chunk(2, dim=-1)

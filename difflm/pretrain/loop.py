@@ -37,6 +37,7 @@ def make_plan(
     """Warm-up, plateau, then linearly to zero; the best weights are kept, and nothing ends it early."""
     return Plan(
         stage="pretrain",
+        section="pretrain",
         steps=max(steps, 1),
         batch_size=size.batch,
         lr=size.lr,

@@ -17,6 +17,7 @@ from torch import nn
 
 from difflm.errors import ConfigError
 from difflm.ranks import Ranks
+from difflm.training.guards import divergence, step_memory
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
 from difflm.training.shards import LossOf, Shards
@@ -37,6 +38,8 @@ class Plan:
     batch_size: int
     lr: float
     seed: int
+    section: str = "vae"
+    """Where batch_size and lr are set, for messages."""
     seconds: float | None = None
     most_steps: float = float("inf")
     """More steps than these gain nothing, however much time another stage leaves."""
@@ -151,7 +154,9 @@ class Loop:
         return max(0.0, 1 - self.step * self.cooling.course / self.cooling.step)
 
     def run(self) -> None:
-        """Train to the end, to early stopping, or raise Stopped with the state saved."""
+        """Train to the end, to early stopping, or raise Stopped with the state saved.
+
+        TrainingError when the loss is no number any more."""
         load_state(self)
         # Machines may differ in the last digit of what a model begins with.
         self.ranks.share([p.data for p in self.module.parameters()])
@@ -201,11 +206,17 @@ class Loop:
         # Dropout draws from the global generator, and has no rows: each process has its own.
         torch.manual_seed(seeded(plan.seed, plan.stage, self.step, self.ranks.index).initial_seed())
         batch = self.draw(self._batch(), seeded(plan.seed, plan.stage, self.step, 0))
-        if self.shards.parts > 1:
-            logs = self.shards.backward(self.loss_of, batch, self.course, self.trained)
-        else:
-            logs = self._backward(batch)
-        self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
+        with step_memory(self):
+            if self.shards.parts > 1:
+                logs = self.shards.backward(self.loss_of, batch, self.course, self.trained)
+            else:
+                logs = self._backward(batch)
+        norm = self.accelerator.clip_grad_norm_([p for p in self.trained if p.grad is not None], 1.0)
+        if norm is not None and not torch.isfinite(norm):
+            # The gradient has not reached the weights: they and their state are those of the step before.
+            save_state(self)
+            self._finish()
+            raise divergence(self)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()

@@ -102,6 +102,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     steps = prior.steps or min(affordable, most)
     plans["prior"] = Plan(
         stage="prior",
+        section="prior",
         steps=max(LEAST_STEPS, int(steps)),
         batch_size=batch,
         lr=prior.lr,
