@@ -18,7 +18,8 @@ from difflm.models.vae import LatentLM
 
 
 def build_model(config: Config, codec: FittedCodec) -> LatentLM:
-    """Freshly initialised by the config's seed; the language model of a causal_lm decoder is loaded."""
+    """Freshly initialised by the config's seed; the language model of a causal_lm decoder is loaded, and all of the
+    model is where that is: a quantised one does not leave its GPU."""
     torch.manual_seed(config.seed)
     latent, made, enters = config.latent, config.decoder, config.injection
     decoder: Decoder
@@ -53,4 +54,4 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
         details = Details(latent.detail_dim, slots, encoder.state_width, decoder.width)
         if isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
             details.begin_with(encoder.token_states(), decoder.head_rows())
-    return LatentLM(encoder, injector, decoder, details)
+    return LatentLM(encoder, injector, decoder, details).to(decoder.device)
