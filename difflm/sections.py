@@ -78,6 +78,9 @@ class DecoderConfig(Section):
     checkpointing: bool = Field(
         False, description="Causal LM: its layers are computed again for the gradient, which saves memory"
     )
+    bits: int | None = Field(
+        None, description="4 or 8: a frozen causal LM quantised by bitsandbytes, on a GPU; empty: as it is"
+    )
 
     @property
     def joint(self) -> bool:
@@ -90,6 +93,10 @@ class DecoderConfig(Section):
     def _consistent(self) -> DecoderConfig:
         if self.kind == "causal_lm" and not self.path:
             raise ValueError("decoder.kind=causal_lm needs decoder.path (--decoder NAME_OR_PATH)")
+        if self.bits not in (None, 4, 8):
+            raise ValueError("decoder.bits must be 4, 8 or empty")
+        if self.bits and (self.joint or self.kind == "compact"):
+            raise ValueError("decoder.bits needs a causal LM with decoder.training=frozen")
         if self.width % self.heads:
             raise ValueError("decoder.width must be a multiple of decoder.heads")
         return self

@@ -16,7 +16,7 @@ from difflm.config import Config
 from difflm.errors import ConfigError, DataError, RunError
 from difflm.formats import cell_text
 from difflm.formats.table import CompactFormat, JsonFormat, TableFormat
-from difflm.models import causal_lm
+from difflm.models import causal_nll
 from difflm.models.causal_lm import CausalLMDecoder
 from difflm.models.injected import Injected
 from difflm.models.pretrained import load_model
@@ -146,7 +146,7 @@ def test_padding_and_company_change_nothing(
     ids = torch.nn.functional.pad(batch["text_ids"], (0, 7), value=3)
     padded = {"text_ids": ids, "text_mask": torch.nn.functional.pad(batch["text_mask"], (0, 7))}
     torch.testing.assert_close(together, decoder.row_nll(prompt, padded))
-    monkeypatch.setattr(causal_lm, "LOGIT_BUDGET", 1)
+    monkeypatch.setattr(causal_nll, "LOGIT_BUDGET", 1)
     torch.testing.assert_close(together, decoder.row_nll(prompt, batch), rtol=1e-4, atol=1e-3)
 
 
@@ -154,7 +154,7 @@ def test_padding_and_company_change_nothing(
 def test_gradient_reaches_the_prompt_and_not_the_lm(
     saved: dict[str, Path], budget: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(causal_lm, "LOGIT_BUDGET", budget)
+    monkeypatch.setattr(causal_nll, "LOGIT_BUDGET", budget)
     decoder = decoder_of(saved["llama"]).train()
     before = {name: value.clone() for name, value in decoder.lm.named_parameters()}
     prompt = prompts(decoder, 4).prompt.requires_grad_()

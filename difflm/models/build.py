@@ -19,7 +19,8 @@ from difflm.models.vae import LatentLM
 
 
 def build_model(config: Config, codec: FittedCodec) -> LatentLM:
-    """Freshly initialised by the config's seed; the language model of a causal_lm decoder is loaded."""
+    """Freshly initialised by the config's seed; the language model of a causal_lm decoder is loaded, and all of the
+    model is where that is: a quantised one does not leave its GPU."""
     torch.manual_seed(config.seed)
     latent, made, enters = config.latent, config.decoder, config.injection
     decoder: Decoder
@@ -57,4 +58,4 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
     topics = None
     if latent.topics and isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
         topics = Topics(len(decoder.head_rows()), latent.size)
-    return LatentLM(encoder, injector, decoder, details, topics)
+    return LatentLM(encoder, injector, decoder, details, topics).to(decoder.device)

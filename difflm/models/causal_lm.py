@@ -16,8 +16,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from difflm.errors import ConfigError, DataError
@@ -26,16 +25,17 @@ from difflm.formats.documents import TextFormat
 from difflm.formats.registry import make_format
 from difflm.formats.text_grammar import TextGrammar
 from difflm.models.attention_masks import AttentionMasks
+from difflm.models.causal_loading import is_quantised, load_decoder
+from difflm.models.causal_nll import rows_nll
 from difflm.models.causal_writer import CausalWriter
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
-from difflm.models.kv_memory import Remembered, measure_keys
+from difflm.models.kv_memory import measure_keys
 from difflm.models.pretrained import (
     check_vocabulary,
     embedding_factor,
     embeddings_of,
     is_causal,
-    load_model,
     load_tokenizer,
     positions_of,
 )
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-LOGIT_BUDGET, LOOKED_LOGITS = 2**28, 2**23
-"""Most logits (rows x tokens x V) held at once: in training, where beyond it parts are recomputed, and without
-gradients."""
 WRITE_ROWS, PART_ROWS = 256, 32
 """Rows that are written at once: by a GPU, and by one thread of a CPU."""
 
@@ -92,7 +89,7 @@ class CausalLMDecoder(Decoder):
         self.add_null(soft_tokens, memory_slots)
         if self.bos is None and not soft_tokens:
             self.start = nn.Parameter(torch.randn(self.width) * STD)
-        if not is_causal(lm, embeddings):
+        if not is_causal(lm, embeddings, loose=is_quantised(lm)):
             raise ConfigError("a causal language model", f"{type(lm).__name__}, which sees later tokens")
         limit, needed = positions_of(lm.config), soft_tokens + 1 + max_tokens
         self.masks = AttentionMasks(lm.config, needed + memory_slots)
@@ -105,14 +102,10 @@ class CausalLMDecoder(Decoder):
 
     @classmethod
     def from_config(cls, config: Config, schema: Schema) -> CausalLMDecoder:
-        """The LM at decoder.path: bfloat16 where a GPU computes it, else float32."""
-        settings = config.decoder
-        if settings.path is None:
-            raise ConfigError("decoder.path (--decoder NAME_OR_PATH)", "none")
-        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        lm = load_model(AutoModelForCausalLM, settings.path, torch.bfloat16 if fast else torch.float32)
-        tokenizer, form = load_tokenizer(settings.path), make_format(schema, config.format.text)
-        enters = config.injection
+        """The LM at decoder.path."""
+        settings, enters = config.decoder, config.injection
+        lm, form = load_decoder(settings), make_format(schema, config.format.text)
+        tokenizer = load_tokenizer(str(settings.path))
         made = cls(
             lm, tokenizer, form, enters.soft_tokens, settings.max_tokens, settings.joint, enters.memory_slots
         )
@@ -124,7 +117,7 @@ class CausalLMDecoder(Decoder):
         """On a CPU plain products are faster than the fused attention kernel forwards and backwards, and slower in
         writing."""
         super().train(mode)
-        if self._fused and self.token_rows().device.type == "cpu":
+        if self._fused and self.device.type == "cpu":
             self.lm.set_attn_implementation("eager" if mode else "sdpa")
         for layer in self.lm.modules():
             # A frozen LM stays in evaluation mode, without dropout: only its layers have to know that they are trained
@@ -138,6 +131,11 @@ class CausalLMDecoder(Decoder):
         """The language model."""
         return self._held[0]
 
+    @property
+    def device(self) -> torch.device:
+        """Of its embeddings."""
+        return self.token_rows().device
+
     def token_rows(self) -> torch.Tensor:
         """Input embeddings (V, D) of its tokens."""
         table: Any = self.lm.get_input_embeddings().weight
@@ -145,7 +143,7 @@ class CausalLMDecoder(Decoder):
         return rows
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> CausalLMDecoder:
-        if "own" not in self._modules:
+        if "own" not in self._modules and not is_quantised(self.lm):
             self.lm._apply(fn, recurse)
         super()._apply(fn, recurse)
         return self
@@ -184,7 +182,7 @@ class CausalLMDecoder(Decoder):
         if not ids:
             return torch.randn(tokens, self.width) * STD
         embeddings = self.lm.get_input_embeddings()
-        repeated = torch.tensor((ids * tokens)[:tokens], device=self.token_rows().device)
+        repeated = torch.tensor((ids * tokens)[:tokens], device=self.device)
         return (embeddings(repeated).float() / self.scale).cpu()
 
     def row_nll(
@@ -204,78 +202,14 @@ class CausalLMDecoder(Decoder):
             word_dropout = word_dropout[:, :longest]
         if added is not None:
             added = added[:, :longest]
-        if not torch.is_grad_enabled():
-            return self._looked_at(injected, ids, mask, word_dropout, added)
-        rows = max(1, LOGIT_BUDGET // (max(longest, 1) * self.grammar.vocabulary))
-        if len(ids) <= rows:
-            return self._nll(injected, ids, mask, word_dropout, added)
-        parts = []
-        for at in range(0, len(ids), rows):
-            part = tuple(
-                None if one is None else one[at : at + rows]
-                for one in (injected, ids, mask, word_dropout, added)
-            )
-            parts.append(checkpoint(self._nll, *part, use_reentrant=False, preserve_rng_state=False))
-        return torch.cat(parts)
-
-    def _looked_at(
-        self, injected: Injected, ids: torch.Tensor, mask: torch.Tensor, *others: Any
-    ) -> torch.Tensor:
-        """Nats (B,) without gradients: rows of like length together, a few at a time."""
-        lengths = mask.sum(dim=1)
-        nll, first = torch.zeros(len(ids), device=ids.device), 0
-        order = lengths.argsort(descending=True)
-        while first < len(order):
-            longest = int(lengths[order[first]])
-            part = order[first : first + max(1, LOOKED_LOGITS // (max(longest, 1) * self.grammar.vocabulary))]
-            hidden, added = (None if one is None else one[part, :longest] for one in others)
-            nll[part] = self._nll(
-                injected[part], ids[part, :longest], mask[part, :longest], hidden, added
-            ).float()
-            first += len(part)
-        return nll
-
-    def _nll(
-        self,
-        injected: Injected,
-        ids: torch.Tensor,
-        mask: torch.Tensor,
-        hidden: torch.Tensor | None,
-        added: torch.Tensor | None,
-    ) -> torch.Tensor:
-        tokens = self.lm.get_input_embeddings()(ids[:, :-1])
-        if hidden is not None:
-            tokens = tokens * (~hidden[:, :-1, None])
-        opening = self.opening(injected)
-        if opening.shift is not None:
-            tokens = tokens + opening.shift[:, None]
-        x = torch.cat([opening.prompt, tokens], dim=1)
-        places = torch.arange(x.shape[1], device=x.device)[None]
-        # Padding is at the end and the LM is causal: no mask is needed, and attention takes its fast path.
-        settings: dict[str, Any] = {"use_cache": False}
-        if opening.memory is not None:
-            slots = opening.memory.shape[4]
-            masks = self.masks(places + slots, slots + x.shape[1], slots, x.dtype)
-            settings = {"past_key_values": Remembered(opening.memory), "attention_mask": masks}
-        logits = self.lm(inputs_embeds=x, position_ids=places, **settings).logits[:, -ids.shape[1] :]
-        # Padding costs as much as tokens do: it is left out, and the vocabulary stays the last dimension.
-        chosen = logits[mask].float()
-        if injected.push is not None:
-            chosen = chosen + injected.push[mask.nonzero()[:, 0]]
-        if added is not None:
-            # Only some rows of a batch have details; the others have zeros there.
-            detailed = added.flatten(1).any(dim=1)[:, None].expand_as(mask)[mask]
-            told = self.details_logits()(added[mask][detailed])
-            chosen = chosen.index_add(0, detailed.nonzero()[:, 0], told)
-        nll = F.cross_entropy(chosen, ids[mask], reduction="none")
-        return nll.new_zeros(mask.shape).masked_scatter(mask, nll).sum(dim=1)
+        return rows_nll(self, injected, ids, mask, word_dropout, added)
 
     def opening(self, injected: Injected) -> Injected:
         """What is injected, in the LM's own scale; its prompt is all that stands before the record (B, O, D)."""
         x = self.scaled(injected.prompt)
         shift = None if injected.shift is None else self.scaled(injected.shift)
         if self.bos is not None:
-            ids = torch.full((len(x), 1), self.bos, device=self.token_rows().device)
+            ids = torch.full((len(x), 1), self.bos, device=self.device)
             x = self._after(x, self.lm.get_input_embeddings()(ids), shift)
         elif not x.shape[1]:
             x = self._after(x, self.scaled(self.start).expand(len(x), 1, -1), shift)

@@ -76,6 +76,11 @@ class CompactDecoder(Decoder):
         """What `prepare_tokens` gives."""
         return prepare_tokens(self.codec, rows)
 
+    @property
+    def device(self) -> torch.device:
+        """Of its weights."""
+        return self.bos.device
+
     def memory_shape(self) -> MemoryShape:
         """L, H, K"""
         return MemoryShape(self.layers, self.heads, self.width // self.heads)

@@ -63,6 +63,11 @@ class Decoder(nn.Module, ABC):
     part_rows: int = 0
     """Rows that one thread of a CPU writes at once; 0 for the usual number."""
 
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the language model is."""
+
     @abstractmethod
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """Tensors of canonical rows, first dimension the row; what `row_nll` reads."""

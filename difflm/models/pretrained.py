@@ -173,17 +173,18 @@ def embedding_factor(embeddings: torch.nn.Module) -> float:
 
 
 @torch.no_grad()
-def is_causal(model: torch.nn.Module, embeddings: torch.nn.Module) -> bool:
+def is_causal(model: torch.nn.Module, embeddings: torch.nn.Module, loose: bool = False) -> bool:
     """Whether no position of `model` sees a later one: tried out, whatever the class says.
 
-    `model` gives an output whose first entry is (B, T, any) for inputs_embeds (B, T, D)."""
+    `model` gives an output whose first entry is (B, T, any) for inputs_embeds (B, T, D). In 8 bits the tokens of a
+    batch share what is rounded how: `loose` lets a tenth of the spread pass."""
     table: Any = embeddings.weight
     size = min(len(table), 8)
     ids = torch.arange(size, device=table.device).repeat(2, 1)
     ids[1, -1] = 0
     x = embeddings(ids)
     first = model(inputs_embeds=x, attention_mask=torch.ones_like(ids))[0][:, 0].float()
-    return bool(torch.allclose(first[0], first[1], atol=1e-4))
+    return bool(torch.allclose(first[0], first[1], atol=0.1 * float(first.std()) if loose else 1e-4))
 
 
 def positions_of(config: Any) -> int | None:

@@ -18,6 +18,7 @@ from difflm import ranks
 from difflm.config import Config
 from difflm.estimates import step_rows
 from difflm.formats.codec import FittedCodec
+from difflm.formats.registry import make_format
 from difflm.generation import decode_latents, rebuild
 from difflm.metrics.reconstruction import exact_cells
 from difflm.models.build import build_model
@@ -33,7 +34,14 @@ from difflm.schema import Kind, Schema
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.loop import seeded
-from difflm.training.plan import EVALUATION_DOCUMENTS, EVALUATION_ROWS, Size, make_plans, with_leftover
+from difflm.training.plan import (
+    EVALUATION_DOCUMENTS,
+    EVALUATION_ROWS,
+    LEAST_BATCH,
+    Size,
+    make_plans,
+    with_leftover,
+)
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
@@ -46,6 +54,8 @@ LATENT_TOKENS = 4_000_000
 LEAST_LATENTS = 10_000
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
+CHECKED = 64
+"""Records whose tokens are counted before a language model is loaded."""
 LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
 """Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""
 SHOWN, SHOWN_DOCUMENTS = 6, 3
@@ -77,6 +87,8 @@ def train_all(
     """Stages 0-2 on canonical rows, planned for a machine of this `speed`. A stop leaves the best weights and a
     quickly fitted prior."""
     accelerator = ranks.accelerator()
+    if config.decoder.kind == "causal_lm":
+        check_decoder(config, codec.schema, train.iloc[:CHECKED])
     model = build_model(config, codec).to(accelerator.device)
     batch = prepare(model, train)
     if model.topics is not None:
@@ -90,6 +102,8 @@ def train_all(
     looked = EVALUATION_ROWS if config.decoder.kind == "compact" else EVALUATION_DOCUMENTS
     size = Size(len(train), tokens, model.decoder.weights, looked)
     plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed)
+    if config.decoder.kind == "causal_lm":
+        check_batch(config, plans["vae"].batch_size, tokens)
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
@@ -110,6 +124,23 @@ def train_all(
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], encoded, latents[1], stage)
     return Trained(model.eval(), codec, prior, latents[0], encoded, latents[1], None)
+
+
+def check_decoder(config: Config, schema: Schema, rows: pd.DataFrame) -> None:
+    """ResourceError before a causal LM is loaded that could not even be trained in the smallest batches."""
+    from difflm.models.causal_lm import token_counts
+    from difflm.models.causal_loading import check_room
+
+    counts = token_counts(str(config.decoder.path), make_format(schema, config.format.text).write_rows(rows))
+    tokens = config.injection.soft_tokens + 1 + sum(counts) / max(len(counts), 1)
+    check_room(config.decoder, min(LEAST_BATCH, config.vae.batch_size), tokens)
+
+
+def check_batch(config: Config, rows: int, tokens: float) -> None:
+    """ResourceError before the first step where the planned batch does not fit beside the causal LM."""
+    from difflm.models.causal_loading import check_room
+
+    check_room(config.decoder, rows, config.injection.soft_tokens + 1 + tokens, loaded=True)
 
 
 @torch.no_grad()

@@ -1,0 +1,116 @@
+"""How much memory a causal LM will take, from its config alone: refused before it is loaded where it cannot fit.
+
+What a step keeps was counted with hooks on what autograd saves of Llama, Qwen 3, Gemma 2 and GPT-2. T tokens of a row,
+D width, F hidden width of the MLP, A width of queries, keys and values together, H heads, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from difflm.errors import ResourceError
+from difflm.estimates import COPIES
+from difflm.memory import free_bytes
+from difflm.models.causal_nll import LOGIT_BUDGET
+from difflm.sections import DecoderConfig
+
+JOINT = 1.5
+"""What autograd keeps beside, where weights are trained too."""
+LOGIT_BYTES = 12
+"""Of one logit: as the LM gives it, in float32, and its gradient."""
+SURE = 0.75
+"""Share of an estimate that is certainly needed: with less the answer is no, between this and all of it one may try."""
+WRITTEN = 32
+"""Rows whose keys and values have to fit beside the weights for anything to be written."""
+GB = 2.0**30
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes: of the weights (with gradients, moments and averages, where they are trained), of one row in a training
+    step without and with its logits, and of the keys and values of one row while it is written."""
+
+    weights: float
+    row: float
+    logits: float
+    cache: float
+
+    def step(self, rows: int) -> float:
+        """What a training step of so many rows keeps beside the weights."""
+        return rows * self.row + min(rows * self.logits, LOGIT_BUDGET * LOGIT_BYTES)
+
+
+def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int) -> Need:
+    """For rows of `tokens` tokens, the LM's `config`, and `size` bytes of a number."""
+    text = config.get_text_config()
+    layers, heads, width = text.num_hidden_layers, text.num_attention_heads, text.hidden_size
+    shared = getattr(text, "num_key_value_heads", None) or heads
+    head = getattr(text, "head_dim", None) or width // heads
+    hidden = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width
+    # Floats of one token in one layer: 3 F + 3 D + 2.5 A, and the attention to T tokens before and after its softmax.
+    numbers = 3 * hidden + 3 * width + 2.5 * (heads + 2 * shared) * head
+    numbers = numbers * (JOINT if settings.joint else 1.0) + 2 * heads * tokens
+    return Need(
+        weights=weight_bytes(config, settings.bits, size) * (COPIES + 1 if settings.joint else 1),
+        row=tokens * layers * numbers * size,
+        logits=tokens * text.vocab_size * LOGIT_BYTES,
+        cache=2 * layers * shared * head * tokens * size,
+    )
+
+
+def weight_bytes(config: Any, bits: int | None, size: int) -> float:
+    """Weights of a model of this config; with `bits` its linear layers are quantised, embeddings and head are not."""
+    with torch.device("meta"):
+        lm = AutoModelForCausalLM.from_config(config)
+    head = lm.get_output_embeddings()
+    linear = sum(m.weight.numel() for m in lm.modules() if isinstance(m, nn.Linear) and m is not head)
+    others = sum(p.numel() for p in lm.parameters()) - linear
+    return others * size + linear * (bits / 8 if bits else size)
+
+
+def check_weights(config: Any, settings: DecoderConfig, device: torch.device, size: int) -> None:
+    """ResourceError where the weights do not fit, with the cache of a few of the longest records."""
+    cache = WRITTEN * need_of(config, settings, settings.max_tokens, size).cache
+    free, need = free_bytes(device), weight_bytes(config, settings.bits, size) + cache
+    if need <= free:
+        return
+    fitting = [bits for bits in (8, 4) if weight_bytes(config, bits, size) + cache <= free]
+    quantised = device.type == "cuda" and not settings.joint and fitting
+    raise ResourceError(
+        f"a language model of at most {free / GB:.1f} GB (free on this {device.type})",
+        f"one of about {need / GB:.1f} GB: {settings.path}",
+        f"set decoder.bits={fitting[0]}" if quantised else "take a smaller decoder, or a larger machine",
+    )
+
+
+def check_step(
+    config: Any,
+    settings: DecoderConfig,
+    rows: int,
+    tokens: float,
+    device: torch.device,
+    size: int,
+    loaded: bool = False,
+) -> None:
+    """ResourceError where a training step of so many rows certainly does not fit beside the weights (those that are
+    `loaded` count no more); it names how many rows do."""
+    if not loaded:
+        check_weights(config, settings, device, size)
+    need = need_of(config, settings, tokens, size)
+    held = need.weights - (weight_bytes(config, settings.bits, size) if loaded else 0)
+    free = free_bytes(device) - held
+    if SURE * need.step(rows) <= free:
+        return
+    fitting = rows
+    while fitting and need.step(fitting) > free:
+        fitting //= 2
+    raise ResourceError(
+        f"a training step of at most {max(free, 0) / GB:.1f} GB (free on this {device.type} beside the weights)",
+        f"about {need.step(rows) / GB:.1f} GB for {rows} records of {tokens:.0f} tokens",
+        f"set vae.batch_size={fitting}" if fitting else "take a smaller decoder, or shorter records",
+    )
