@@ -11,6 +11,7 @@ from test_causal_lm import rows, schema
 
 from difflm.config import Config
 from difflm.models.causal_lm import CausalLMDecoder
+from difflm.models.injected import Injected
 
 
 @pytest.mark.parametrize("training", ["frozen", "joint"])
@@ -32,11 +33,11 @@ def test_gradients_and_rows_are_the_same(tmp_path: Path, training: str) -> None:
         layer.register_forward_pre_hook(count)
         decoder.train()
         prompt = torch.randn(4, config.injection.tokens, decoder.width, requires_grad=True)
-        decoder.row_nll(prompt, decoder.prepare(rows())).sum().backward()
+        decoder.row_nll(Injected(prompt), decoder.prepare(rows())).sum().backward()
         assert forwards == (2 if checkpointing else 1)
         assert layer.training == (training == "joint"), "a frozen LM has no dropout"
         decoder.eval()
-        written = decoder.write(prompt.detach(), 0.0, torch.Generator().manual_seed(0))
+        written = decoder.write(Injected(prompt.detach()), 0.0, torch.Generator().manual_seed(0))
         assert prompt.grad is not None
         found.append((prompt.grad, written.rows))
     torch.testing.assert_close(found[0][0], found[1][0])
