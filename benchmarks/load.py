@@ -116,6 +116,13 @@ async def load(
     times: dict[str, list[float]] = defaultdict(list)
     peak, stop = [0.0], asyncio.Event()
     watching = asyncio.create_task(memory(psutil.Process(pid), peak, stop))
+    first: dict[str, list[float]] = defaultdict(list)
+    # The first visitor of a server also waits for imports and the model, once; told apart.
+    await Visitor(url, first, None).visit(1, think, 0)
+    print(
+        "alone on a server just started: "
+        + ", ".join(f"{what} {taken[0]:.1f} s" for what, taken in first.items())
+    )
     visitors = [Visitor(url, times, seed if own_seeds else None) for seed in range(1, sessions + 1)]
     await asyncio.gather(*(visitor.visit(rounds, think, seed) for seed, visitor in enumerate(visitors)))
     stop.set()

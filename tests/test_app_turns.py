@@ -74,6 +74,33 @@ def test_who_leaves_while_waiting_leaves_the_queue() -> None:
         assert len(turns._waiting) == 1
 
 
+def test_visitors_who_ask_the_same_at_once_wait_for_one_answer(
+    open_page: Open, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_run(root / "demo-gapminder")
+    calls, begun, stream = [], threading.Event(), FakeModel.stream
+
+    def slow(self: FakeModel, n: int, **more: object) -> object:
+        calls.append(n)
+        begun.set()
+        for chunk in stream(self, n, **more):  # type: ignore[arg-type]
+            time.sleep(0.2)
+            yield chunk
+
+    monkeypatch.setattr(FakeModel, "stream", slow)
+    visitors = [open_page("generate", run="demo-gapminder") for _ in range(3)]
+    threads = [threading.Thread(target=press, args=(at, "Generate")) for at in visitors]
+    threads[0].start()
+    begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(calls) == 1
+    for at in visitors:
+        assert {metric.label: metric.value for metric in at.metric}["Rows"] == "1,000"
+
+
 @pytest.mark.parametrize(("name", "times"), [("demo-gapminder", 1), ("runs/one", 2)])
 def test_a_demo_is_asked_once_for_all_visitors_and_an_own_run_each_time(
     open_page: Open, root: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int

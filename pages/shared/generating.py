@@ -18,6 +18,7 @@ from difflm.runs import Run
 from pages.shared.models import TURNS, model, weights_stamp
 from pages.shared.picker import is_demo
 from pages.shared.states import figures
+from pages.shared.turns import Turns
 from pages.shared.words import DUPLICATES, EXACT_COPIES, VALIDITY, record_word
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from difflm.pipeline import DiffLM
 
+GENERATIONS = Turns()
 MAP_ROWS = 5_000
 KEPT_ANSWERS = 24
 """Answers of a demo that are kept, the newest, each of at most MAP_ROWS rows."""
@@ -71,18 +73,18 @@ def generate(run: Run, request: Request, *, keep: bool) -> Generated:
     def waiting(before: int) -> None:
         bar.progress(0.0, text=f"{before} before you. Records of several visitors are written in turns …")
 
-    with model(run, waiting) as lm:
-        # While it waited, somebody else may have asked the same.
-        if request.key in known:
-            made = known[request.key]
-        else:
-            made = _written(run, lm, request, bar, preview, keep)
+    # One generation after the other; what is short, a walk or a click, goes in between and not behind them all.
+    with GENERATIONS.taken(waiting):
+        made = known.get(request.key)  # while it waited, somebody else may have asked the same
+        if made is None:
+            with model(run, waiting) as lm:
+                made = _written(run, lm, request, bar, preview, keep)
+            if is_demo(run) and request.count <= MAP_ROWS:
+                while len(known) >= KEPT_ANSWERS:
+                    known.pop(next(iter(known)), None)
+                known[request.key] = made
     bar.empty()
     preview.empty()
-    if is_demo(run) and request.count <= MAP_ROWS:
-        while len(known) >= KEPT_ANSWERS:
-            known.pop(next(iter(known)), None)
-        known[request.key] = made
     return made
 
 
