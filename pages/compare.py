@@ -61,7 +61,7 @@ page = Path(run.path) / "report.html"
 with st.container(horizontal=True):
     st.download_button(
         "Report as one HTML page",
-        page.read_bytes() if page.exists() else report.to_html().encode(),
+        lambda: page.read_bytes() if page.exists() else report.to_html().encode(),
         f"{run.name}-report.html",
         "text/html",
         icon=":material/download:",
@@ -69,7 +69,7 @@ with st.container(horizontal=True):
     )
     st.download_button(
         "Figures as JSON",
-        report.to_json().encode(),
+        lambda: report.to_json().encode(),
         f"{run.name}-report.json",
         "application/json",
         icon=":material/download:",
