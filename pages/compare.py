@@ -26,6 +26,7 @@ with shown():
 evaluate_panel(run, report)
 if report is None:
     st.stop()
+make_html, make_json = report.to_html, report.to_json
 
 concerns(report)
 latent_use(report)
@@ -61,7 +62,7 @@ page = Path(run.path) / "report.html"
 with st.container(horizontal=True):
     st.download_button(
         "Report as one HTML page",
-        page.read_bytes() if page.exists() else report.to_html().encode(),
+        lambda: page.read_bytes() if page.exists() else make_html().encode(),
         f"{run.name}-report.html",
         "text/html",
         icon=":material/download:",
@@ -69,7 +70,7 @@ with st.container(horizontal=True):
     )
     st.download_button(
         "Figures as JSON",
-        report.to_json().encode(),
+        lambda: make_json().encode(),
         f"{run.name}-report.json",
         "application/json",
         icon=":material/download:",
