@@ -23,6 +23,7 @@ from difflm.models.decoder import Batch
 from difflm.models.injected import Injected
 from difflm.models.injectors import INJECTORS, KVMemory, PrefixSoftPrompt, make_injector
 from difflm.models.vae import LatentLM
+from difflm.pipeline import DiffLM
 from difflm.priors.gaussian import GaussianPrior
 from difflm.schema import Schema
 from difflm.sections import InjectionConfig
@@ -237,3 +238,29 @@ def test_keys_and_values_are_maps_of_their_own_in_the_scale_of_the_decoder(saved
         assert entered is not None
         spread = entered.std(dim=(0, 3, 4, 5)) / (model.decoder.memory_scale * 0.3)
         assert bool(((spread > 0.7) & (spread < 2)).all())
+
+
+@each
+def test_a_training_that_was_stopped_ends_where_it_would_have(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compact decoder, trained along in all stages; null rows and copies included."""
+    monkeypatch.setattr("difflm.fitting.machine_speed", lambda device: 1.0)
+    monkeypatch.setattr("difflm.fitting.SHOWN_ROWS", 2)
+    monkeypatch.setattr("difflm.training.plan.LEAST_STEPS", 6)
+    tiny = {"lm.epochs": 2, "vae.epochs": 4, "vae.evaluations": 2, "prior.steps": 5, "prior.width": 16}
+    settings = {**TINY, **tiny, "injection.kind": kind}
+    asked = iter([False] * 8)
+
+    def fit(name: str, stop: bool = False) -> dict[str, torch.Tensor]:
+        should_stop = (lambda: next(asked, True)) if stop else (lambda: False)
+        made = DiffLM.fit(
+            table(), run=tmp_path / name, preset="quick", overrides=settings, should_stop=should_stop
+        )
+        assert made.run is not None and (made.run.status.state == "stopped") == stop
+        return made.artifact.model.state_dict()
+
+    whole = fit("whole")
+    fit("cut", stop=True)
+    resumed = fit("cut")
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
