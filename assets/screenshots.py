@@ -40,7 +40,7 @@ def prepare(page: Any, name: str) -> None:
         page.get_by_role("button", name="Generate", exact=True).click()
         page.get_by_text("Valid at the first try").wait_for(timeout=60_000)
     if name == "data":
-        page.get_by_text("Built-in table", exact=True).first.click()
+        page.get_by_text("Built-in data", exact=True).first.click()
         page.get_by_text("What the model reads").wait_for(timeout=60_000)
     settle(page, 1_500)
 
