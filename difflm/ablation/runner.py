@@ -54,7 +54,6 @@ def ablate(
 
 def _tabulated(axis: str, variants: Sequence[Variant], done: Mapping[str, list[Cell]]) -> AxisTable:
     base = [cell for cell in done[BASE.mark] if not cell.error]
-    # A variant that is the base under another name, such as the default kind of prior, stands there once.
     return tabulate(axis, base, {variant.name: done[variant.mark] for variant in variants})
 
 
