@@ -62,7 +62,7 @@ def stage_seconds(source: str, steps: int) -> tuple[dict[str, float], Trained, C
     )
     data = load(source, seed=0)
     train, held = data.schema.canonical(data.train), data.schema.canonical(data.validation)
-    codec = FittedCodec.fit(data.schema, train, config.format.bins)
+    codec = FittedCodec.fit(data.schema, train, config.format.bins, config.format.phrases)
     size = Size(len(train), mean_tokens(prepare(build_model(config, codec), train.iloc[:512])))
     epochs = steps * config.vae.batch_size / len(train)
     config = Config.load(

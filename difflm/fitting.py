@@ -173,7 +173,7 @@ def _train(dataset: Dataset, task: Task, host: Host) -> tuple[Trained, Artifact]
     schema, config = dataset.schema, task.config
     train, held = schema.canonical(dataset.train), schema.canonical(dataset.validation)
     codec = (
-        FittedCodec.fit(schema, train, config.format.bins)
+        FittedCodec.fit(schema, train, config.format.bins, config.format.phrases)
         if schema.record == "table"
         else FittedCodec(schema, {}, {})
     )

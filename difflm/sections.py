@@ -158,6 +158,12 @@ class FormatConfig(Section):
     )
     text: Literal["compact", "json"] = Field("compact", description="Text of a row shown to a causal LM")
     bins: int = Field(200, ge=2, le=4096, description="Most value tokens a numeric column gets")
+    phrases: int = Field(
+        10_000,
+        ge=0,
+        le=100_000,
+        description="Most runs of three cells with a meaning of their own; 0 for none",
+    )
     column_order: Literal["table"] = Field(
         "table", description="Order in which the cells of a row are written"
     )

@@ -84,6 +84,7 @@ AXES: dict[str, list[Variant]] = {
         *_named("decoder.width", 64, 192, word="width"),
         *_named("decoder.layers", 2, 6, word="layers"),
         *_named("format.bins", 100, 400, word="bins"),
+        Variant("no phrases", {"format.phrases": 0}),
     ],
     "base": [
         Variant(

@@ -18,6 +18,8 @@ import pandas as pd
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from difflm.formats.numbers import RADIX, IntegerCode
+from difflm.formats.phrases import LENGTH as PHRASE
+from difflm.formats.phrases import frequent
 from difflm.schema import Column, Kind, Schema
 
 PAD = -1
@@ -51,7 +53,13 @@ class FittedCodec:
     the first tokens are missing, END and UNKNOWN, a character never seen.
     """
 
-    def __init__(self, schema: Schema, codes: dict[str, IntegerCode], texts: dict[str, Tokenizer]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        codes: dict[str, IntegerCode],
+        texts: dict[str, Tokenizer],
+        phrases: np.ndarray | None = None,
+    ) -> None:
         self.schema, self.codes, self.texts = schema, codes, texts
         self.discrete = [c for c in schema.columns if c.name in codes]
         self.textual = [c for c in schema.columns if c.name in texts]
@@ -68,14 +76,15 @@ class FittedCodec:
             self.slots.append(Slot(index, size, size + width, None))
             size += width
         self.vocabulary = size
+        self.phrases = np.zeros((0, PHRASE), np.int64) if phrases is None else phrases
         self.fixed = len(self.slots) - len(self.textual)
         self.longest = self.fixed + len(self.textual) * (MAX_TEXT_TOKENS + 1)
         self.tail_slots = [c.name for c in self.discrete for _ in range(codes[c.name].tail_digits)]
         self._index = {c.name: {v: i for i, v in enumerate(c.categories or [])} for c in self.discrete}
 
     @classmethod
-    def fit(cls, schema: Schema, rows: pd.DataFrame, bins: int = 200) -> FittedCodec:
-        """Tokens for canonical training `rows`."""
+    def fit(cls, schema: Schema, rows: pd.DataFrame, bins: int = 200, phrases: int = 10_000) -> FittedCodec:
+        """Tokens for canonical training `rows`, and at most so many phrases of the discrete columns."""
         codes: dict[str, IntegerCode] = {}
         texts: dict[str, Tokenizer] = {}
         for column in schema.columns:
@@ -86,10 +95,26 @@ class FittedCodec:
                 codes[column.name] = IntegerCode.fit(k[known] if known.any() else np.zeros(1, np.int64), bins)
             elif column.kind is Kind.text:
                 texts[column.name] = _fit_text(rows[column.name])
-        return cls(schema, codes, texts)
+        codec = cls(schema, codes, texts)
+        if phrases:
+            codec.phrases = frequent(codec.encode_discrete(rows), phrases)
+        return codec
 
     def encode(self, rows: pd.DataFrame) -> np.ndarray:
         """Token ids (n, T) int32 of canonical rows, PAD at the end of short rows."""
+        fixed = self.encode_discrete(rows)
+        if not self.textual:
+            return fixed
+        parts = [self._tail(rows.iloc[at : at + TEXT_ROWS]) for at in range(0, len(rows), TEXT_ROWS)]
+        ids = np.full((len(rows), self.fixed + max((p.shape[1] for p in parts), default=0)), PAD, np.int32)
+        ids[:, : self.fixed] = fixed
+        for number, part in enumerate(parts):
+            at = number * TEXT_ROWS
+            ids[at : at + len(part), self.fixed : self.fixed + part.shape[1]] = part
+        return ids
+
+    def encode_discrete(self, rows: pd.DataFrame) -> np.ndarray:
+        """Token ids (n, fixed) int32 of the columns that are not text."""
         fixed = np.empty((len(rows), self.fixed), np.int32)
         first = 0
         for column in self.discrete:
@@ -100,15 +125,7 @@ class FittedCodec:
             lows = np.array([self.slots[first + i].lo for i in range(tokens.shape[1])])
             fixed[:, first : first + len(lows)] = tokens + lows
             first += len(lows)
-        if not self.textual:
-            return fixed
-        parts = [self._tail(rows.iloc[at : at + TEXT_ROWS]) for at in range(0, len(rows), TEXT_ROWS)]
-        ids = np.full((len(rows), self.fixed + max((p.shape[1] for p in parts), default=0)), PAD, np.int32)
-        ids[:, : self.fixed] = fixed
-        for number, part in enumerate(parts):
-            at = number * TEXT_ROWS
-            ids[at : at + len(part), self.fixed : self.fixed + part.shape[1]] = part
-        return ids
+        return fixed
 
     def _tail(self, rows: pd.DataFrame) -> np.ndarray:
         """Token ids (n, longest of them) of the text columns."""
@@ -198,13 +215,16 @@ class FittedCodec:
         return {
             "codes": {name: code.to_dict() for name, code in self.codes.items()},
             "texts": {name: tokenizer.to_str() for name, tokenizer in self.texts.items()},
+            "phrases": self.phrases.tolist(),
         }
 
     @classmethod
     def from_dict(cls, schema: Schema, data: dict[str, Any]) -> FittedCodec:
         """The codec of `to_dict`."""
         codes = {name: IntegerCode.from_dict(code) for name, code in data["codes"].items()}
-        return cls(schema, codes, {name: Tokenizer.from_str(text) for name, text in data["texts"].items()})
+        phrases = np.array(data.get("phrases", []), np.int64).reshape(-1, PHRASE)  # older runs have none
+        texts = {name: Tokenizer.from_str(text) for name, text in data["texts"].items()}
+        return cls(schema, codes, texts, phrases)
 
 
 def _absent(value: Any) -> bool:

@@ -18,9 +18,11 @@ from torch import nn
 
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.formats.grammar import FittedGrammar
+from difflm.formats.phrases import LENGTH
 from difflm.latent.draws import even_choice
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
+from difflm.models.phrases import Phrases
 from difflm.models.tokens import OrderedRows, TokenTable, prepare_tokens
 from difflm.models.transformer import Block, scale_residuals
 
@@ -46,6 +48,7 @@ class CompactDecoder(Decoder):
         self.width, self.heads, self.layers = width, heads, layers
         self.cache_bytes = 2 * layers * (soft_tokens + memory_slots + codec.longest) * width * 4
         self.table = TokenTable(codec, width, codec.longest + 1)
+        self.phrases = Phrases(codec, width) if len(codec.phrases) else None
         self.bos = nn.Parameter(torch.randn(width) * 0.3)
         self.add_null(soft_tokens, memory_slots)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
@@ -67,6 +70,9 @@ class CompactDecoder(Decoder):
         tokens = self.table.token(ids.clamp(min=0)[:, :-1])
         if hidden is not None:
             tokens = tokens * (~hidden[:, :-1, None])
+        if self.phrases is not None:
+            seen = None if hidden is None else hidden[:, :-1]
+            tokens = tokens + self.phrases(ids.clamp(min=0)[:, :-1], seen)
         before = torch.cat([self.bos.expand(len(ids), 1, -1), tokens], dim=1)
         places = torch.arange(ids.shape[1], device=ids.device)
         x = before + self.table.slot(slots) + self.table.place(places)
@@ -235,6 +241,7 @@ class Writer:
                 cache[:, :, :, :slots] = memory
         self.at, self.position = slots, 0
         self.rows = decoder.table.token.rows()
+        self.last: list[torch.Tensor] = []
         first = decoder.bos + decoder.table.slot.weight[0] + decoder.table.place.weight[0]
         self.hidden = self._run(torch.cat([prompt, self._told(first.expand(b, d))[:, None]], dim=1))
 
@@ -244,6 +251,9 @@ class Writer:
         self.position += 1
         slot = table.slot.weight[next_slot] if isinstance(next_slot, int) else table.slot(next_slot)
         x = F.embedding(ids, self.rows) + slot + table.place.weight[self.position]
+        self.last = [*self.last, ids.long()][-LENGTH:]
+        if self.decoder.phrases is not None and len(self.last) == LENGTH:
+            x = x + self.decoder.phrases.step(torch.stack(self.last, dim=1))
         self.hidden = self._run(self._told(x)[:, None])
 
     def _told(self, x: torch.Tensor) -> torch.Tensor:
