@@ -94,7 +94,10 @@ class Cells:
         """The cell, made now where it is not on disk; what goes wrong is its result."""
         settings, rows = self.settings, len(self.table.dataset.train)
         name = "".join(c if c.isalnum() else "-" for c in variant.name)
-        config = settings.config(variant, seed, rows, self.table.dataset.schema.target)
+        target = self.table.dataset.schema.target
+        config = settings.config(variant, seed, rows, target)
+        if variant != BASE and config == settings.config(BASE, seed, rows, target):
+            return replace(self.cell(BASE, seed), variant=variant.name)  # the value that is the default
         key = {
             "data": self.table.dataset.fingerprint,
             "rows": rows,
