@@ -124,6 +124,17 @@ def closest_pairs(report: Report, palette: Palette) -> None:
         anchor=False,
         help="If these were copies, privacy would be in danger. Differing cells are marked.",
     )
+    table, changes = _pair_table(pairs)
+    st.dataframe(
+        marked(table, changes, palette),
+        hide_index=True,
+        alt="Nearest real and synthetic rows",
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _pair_table(pairs: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each real row above its synthetic one, and which cells differ."""
     real, synthetic = (
         pd.DataFrame([pair[side] for pair in pairs]).astype(object).map(_text) for side in SIDES
     )
@@ -135,15 +146,10 @@ def closest_pairs(report: Report, palette: Palette) -> None:
         frame.insert(2, "distance", [f"{pair['distance']:.4f}" for pair in pairs])
         frames.append(frame)
         marks.append(shown)
-    # Each real row above its synthetic one.
     table, changes = (
         pd.concat(parts).sort_index(kind="stable").reset_index(drop=True) for parts in (frames, marks)
     )
-    st.dataframe(
-        marked(table, changes, palette),
-        hide_index=True,
-        alt="Nearest real and synthetic rows",
-    )
+    return table, changes
 
 
 def _text(value: Any) -> str:
