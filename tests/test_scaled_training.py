@@ -58,11 +58,12 @@ def test_two_processes_train_what_one_does(one: Path, tmp_path: Path) -> None:
     assert Run(tmp_path / "two").status.state == "done"
 
 
-def test_another_number_of_processes_goes_on(one: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_another_number_of_processes_goes_on(one: Path, tmp_path: Path, before: int, after: int) -> None:
     run = tmp_path / "run"
-    finish(start(2, SCRIPT, str(run), "50", "{}"))
+    finish(start(before, SCRIPT, str(run), "50", "{}"))
     assert Run(run).status.state == "stopped"
-    finish(start(1, SCRIPT, str(run), "0", "{}"))
+    finish(start(after, SCRIPT, str(run), "0", "{}"))
     assert Run(run).status.state == "done"
     check_same(run, one)
 
