@@ -46,10 +46,11 @@ def check(folder: Path, expected: pd.DataFrame) -> None:
     parts = read_parts(folder)
     assert [part.notes.number for part in parts] == list(range(len(parts)))
     assert all(part.schema.equals(parts[0].schema) for part in parts)
-    told = json.loads((folder / "manifest.json").read_text())
+    told = json.loads((folder / "_manifest.json").read_text())
     assert told["complete"] and told["rows"] == len(expected)
     assert [(p["file"], p["rows"]) for p in told["parts"]] == [(p.path.name, p.rows) for p in parts]
     assert not list(folder.glob(".*tmp*"))
+    assert len(pd.read_parquet(folder)) == len(expected)
 
 
 @pytest.mark.parametrize("more", [[], WHERE], ids=["all", "where"])
@@ -87,7 +88,7 @@ def test_what_was_killed_is_gone_on_with(run: Path, tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             process.communicate()
     whole = len(read_parts(folder))
-    assert 4 <= whole < 62 and not json.loads((folder / "manifest.json").read_text())["complete"]
+    assert 4 <= whole < 62 and not json.loads((folder / "_manifest.json").read_text())["complete"]
     # A hole, and a part that was being written.
     (folder / "part-00001.parquet").unlink()
     (folder / ".part-00070.1.tmp.parquet").write_bytes(b"PAR1 half")

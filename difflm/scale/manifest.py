@@ -1,4 +1,4 @@
-"""manifest.json: what a folder of parts is made from, and how far it is.
+"""_manifest.json: what a folder of parts is made from, and how far it is.
 
     {format, settings: {fingerprint, n, seed, ...}, digest, parts: [{file, chunks, rows, tally}], rows, complete}
 
@@ -20,7 +20,8 @@ from difflm.errors import ConfigError, RunError
 from difflm.scale.parts import Part
 
 FORMAT = 1
-FILE = "manifest.json"
+FILE = "_manifest.json"
+"""Readers of Parquet folders pass over names that begin so."""
 MODEL_FILES = (
     "config.json",
     "data/schema.json",
