@@ -113,6 +113,7 @@ def _rank_told(values: pd.Series, z: NDArray[np.float32]) -> float:
     if n <= dimensions + 2:
         return 0.0
     design = np.hstack([z[there].astype(np.float64), np.ones((n, 1))])
-    fit, *_ = np.linalg.lstsq(design, rank, rcond=None)
+    # By the normal equations: many rows of few numbers, and a page waits for it.
+    fit, *_ = np.linalg.lstsq(design.T @ design, design.T @ rank, rcond=None)
     left = np.square(rank - design @ fit).sum() / max(np.square(rank - rank.mean()).sum(), 1e-12)
     return float(1 - left * (n - 1) / (n - dimensions - 1))

@@ -20,6 +20,10 @@ from pages.shared.turns import Turns
 if TYPE_CHECKING:
     from difflm.pipeline import DiffLM
 
+sys.setswitchinterval(0.0005)
+"""Seconds that a busy thread keeps Python to itself before another one gets it. Decoding takes thousands of short steps
+outside of Python; with the 5 ms that are usual it would wait so long before each of them whenever pages are drawn."""
+
 TURNS = Turns()
 PAUSE = 1.0
 """Seconds that a page gets to be drawn before anything heavy is imported beside it."""
