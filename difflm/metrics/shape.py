@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difflm.metrics.base import Figure, Metric, Result, register
-from difflm.metrics.table import Bench, Encoded
+from difflm.metrics.table import Bench, Codec, Encoded
 
 
 def ks_distance(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> float:
@@ -45,6 +45,23 @@ def code_error(real: NDArray[np.int32], synthetic: NDArray[np.int32], levels: in
     return float(np.abs(p - q).sum() / 2)
 
 
+def column_errors(codec: Codec, real: Encoded, synthetic: Encoded) -> dict[str, float]:
+    """Shape error x 100 of each column, numbers first."""
+    numbers = {
+        name: 100 * number_error(real.numbers[:, j], synthetic.numbers[:, j])
+        for j, name in enumerate(codec.number_names)
+    }
+    return numbers | {
+        name: 100 * code_error(real.codes[:, j], synthetic.codes[:, j], codec.levels[j])
+        for j, name in enumerate(codec.code_names)
+    }
+
+
+def shape_error(codec: Codec, real: Encoded, synthetic: Encoded) -> float:
+    """Mean over columns, x 100."""
+    return float(np.mean(list(column_errors(codec, real, synthetic).values())))
+
+
 def shares(counts: NDArray[np.intp], total: int) -> list[float]:
     return [round(float(c) / max(total, 1), 6) for c in counts]
 
@@ -76,17 +93,16 @@ class Shape(Metric):
     def compute(self, bench: Bench, synthetic: Encoded) -> Result:
         codec, train = bench.codec, bench.train
         columns: list[dict[str, Any]] = []
+        errors = column_errors(codec, train, synthetic)
         for j, name in enumerate(codec.number_names):
             kind = "text length" if name in codec.text_names else str(bench.schema.column(name).kind)
-            error = number_error(train.numbers[:, j], synthetic.numbers[:, j])
-            entry = {"name": name, "kind": kind, "error": 100 * error}
+            entry = {"name": name, "kind": kind, "error": errors[name]}
             columns.append(entry | self._histogram(train.numbers[:, j], synthetic.numbers[:, j]))
             if name in codec.text_names:
                 columns[-1]["distinct_real"] = _distinct_share(train, name)
                 columns[-1]["distinct_synthetic"] = _distinct_share(synthetic, name)
         for j, name in enumerate(codec.code_names):
-            error = code_error(train.codes[:, j], synthetic.codes[:, j], codec.levels[j])
-            entry = {"name": name, "kind": str(bench.schema.column(name).kind), "error": 100 * error}
+            entry = {"name": name, "kind": str(bench.schema.column(name).kind), "error": errors[name]}
             labels = [*codec.categories[name], "(unknown)", "(missing)"]
             columns.append(entry | self._bars(train.codes[:, j], synthetic.codes[:, j], labels))
         columns.sort(key=lambda column: -column["error"])
@@ -95,8 +111,7 @@ class Shape(Metric):
             notes.append(f"Text columns count by their length only: {', '.join(codec.text_names)}.")
         if codec.left_out:
             notes.append(f"Identifier columns are left out: {', '.join(codec.left_out)}.")
-        mean = float(np.mean([column["error"] for column in columns]))
-        return Result({"shape": mean}, {"columns": columns}, notes)
+        return Result({"shape": shape_error(codec, train, synthetic)}, {"columns": columns}, notes)
 
     def _histogram(self, real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> dict[str, Any]:
         """Shares in equal bins over the real range, values outside in the end bins, missing beside them."""

@@ -5,9 +5,7 @@ A stage that is done leaves its state behind, so a second call goes on where the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +17,6 @@ from difflm.config import Config
 from difflm.estimates import step_rows
 from difflm.formats.codec import FittedCodec
 from difflm.formats.registry import make_format
-from difflm.generation import decode_latents, rebuild
-from difflm.metrics.reconstruction import exact_cells
 from difflm.models.build import build_model
 from difflm.models.compact import CompactDecoder
 from difflm.models.compact_encoder import CompactEncoder
@@ -30,10 +26,10 @@ from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.priors.gmm import MixturePrior
-from difflm.schema import Kind, Schema
+from difflm.schema import Schema
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
-from difflm.training.loop import seeded
+from difflm.training.look import LOOKED_AT, Look
 from difflm.training.plan import (
     EVALUATION_DOCUMENTS,
     EVALUATION_ROWS,
@@ -56,9 +52,6 @@ ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
 CHECKED = 64
 """Records whose tokens are counted before a language model is loaded."""
-LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
-"""Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""
-SHOWN, SHOWN_DOCUMENTS = 6, 3
 
 
 @dataclass
@@ -113,7 +106,7 @@ def train_all(
             model.decoder.stress(codec.schema.target, config.vae.target_weight)
         stage = "vae"
         nats = ranks.Ranks(accelerator).agreed(decoder_alone_nats(model, held))
-        look = make_look(model, codec.schema, validation, held, host)
+        look = Look(model, codec.schema, train, validation, held, encode_batch, host, config.sample.noise)
         left = train_vae(config, plans["vae"], model, batch, held, host, accelerator, tokens, nats, look)
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         stage = "prior"
@@ -152,37 +145,6 @@ def decoder_alone_nats(model: LatentLM, batch: Batch) -> float:
     with mixed(device):
         null = model.decoder.null(len(next(iter(part.values()))))
         return float(model.decoder.row_nll(null, part).float().mean())
-
-
-def make_look(
-    model: LatentLM, schema: Schema, held: pd.DataFrame, batch: Batch, host: Host
-) -> Callable[[], dict[str, Any]]:
-    """Accuracy of greedily reconstructed held-out cells, from both levels of the latent and from the core alone,
-    and a few rows written from N(0, I) for whoever watches."""
-    compact = isinstance(model.decoder, CompactDecoder)
-    looked, written = (LOOKED_AT, SHOWN) if compact else (LOOKED_DOCUMENTS, SHOWN_DOCUMENTS)
-    some = {k: v[:looked] for k, v in batch.items()}
-
-    def accuracy(details: bool) -> float | None:
-        rows, index = rebuild(model, some, details)
-        shares = exact_cells(schema, held.iloc[:looked].iloc[index.numpy()], rows)
-        return sum(shares.values()) / len(shares) if shares else None
-
-    def look() -> dict[str, Any]:
-        values = {"accuracy": accuracy(True)}
-        # Writing a document takes as many steps as it has tokens: the core alone is looked at when all is done.
-        if model.details is not None and compact:
-            values["core_accuracy"] = accuracy(False)
-        z = torch.randn(written, model.injector.size, generator=seeded(0, "look"))
-        shown = decode_latents(model, z, 0.0, 1.0, 0)[0]
-        named = [c.name for c in schema.columns if c.kind is not Kind.identifier]
-        filled = shown.reindex(columns=schema.names)
-        records = schema.restore(filled)[named].astype(object).map(str).to_dict("records")
-        row = {"event": "sample", "stage": "vae", "seconds": round(host.seconds, 2), "rows": records}
-        host.on_progress(row)
-        return {name: value for name, value in values.items() if value is not None}
-
-    return look
 
 
 def prepare(model: LatentLM, rows: pd.DataFrame) -> Batch:

@@ -16,7 +16,7 @@ from pages.shared.picker import ago, badge, has_model, is_demo
 from pages.shared.public import may_train
 from pages.shared.states import next_steps, shown
 from pages.shared.words import ACTIVE as ACTIVE_HELP
-from pages.shared.words import BETA, COPY_LOSS, KL, LM_LOSS, PRIOR, RECONSTRUCTION
+from pages.shared.words import BETA, COPY_LOSS, KL, LM_LOSS, PRIOR, RECONSTRUCTION, SHAPE
 
 SECONDS = 2.0
 STAGES = {
@@ -86,8 +86,17 @@ def view(run: Run) -> None:
         st.subheader(
             "Rows written during training",
             anchor=False,
-            help=f"After {curves.sampled_at / 60:.1f} minutes of training.",
+            help=f"After {curves.sampled_at / 60:.1f} minutes of training. There is no prior yet: they are "
+            "written from a rough guess of where records lie, so the finished model's are better.",
         )
+        if (valid := curves.last("vae", "validation", "valid")) is not None:
+            shape, real = (curves.last("vae", "validation", name) for name in ("shape", "shape_of_real"))
+            compared = (
+                f"; shape error {shape:.1f} % (as many unseen real rows: {real:.1f} %)"
+                if shape and real
+                else ""
+            )
+            st.caption(f"{valid:.0%} of them fit the schema at the first try{compared}.", help=SHAPE)
         st.dataframe(pd.DataFrame(curves.samples), hide_index=True, alt="Sample records during training")
     log = Path(run.path) / "log.txt"
     if log.exists() and log.stat().st_size:

@@ -33,6 +33,10 @@ PRIOR = (
     "The prior learns where real rows lie in the latent space, so that new points can be drawn there. "
     "Diffusion: denoises random points step by step. Gaussian mixture and Gaussian are simpler."
 )
+SHAPE = (
+    "Shape error: how far the distributions of single columns are off, in per cent. A few hundred rows are uneven by "
+    "chance, real ones too."
+)
 LM_LOSS = "Language-model loss: how surprised the decoder is by a held-out row, in nats a row."
 COPY_LOSS = (
     "Copy loss: the same, when the decoder may read the row itself first. It learns to read its prefix."
