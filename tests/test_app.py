@@ -72,6 +72,12 @@ def test_a_running_run_can_be_stopped_or_killed(open_page: Open, root: Path) -> 
     assert run.stop_requested()
 
 
+def test_rows_written_during_training_are_judged_beside_real_ones(open_page: Open, root: Path) -> None:
+    fake_run(root / "runs" / "busy", "running")
+    said = words(open_page("train", run="busy"))
+    assert "98% of them fit the schema" in said and "9.1 % (as many unseen real rows: 6.3 %)" in said
+
+
 def test_collapse_is_said_in_words(open_page: Open, root: Path) -> None:
     fake_run(root / "runs" / "empty-latent", kl=0.2)
     at = open_page("train", run="empty-latent")

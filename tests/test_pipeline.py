@@ -150,6 +150,9 @@ def test_the_run_has_all_that_the_app_shows(fitted: DiffLM) -> None:
     rows, _ = run.read_metrics()
     assert {r["stage"] for r in rows if "step" in r} == {"lm", "vae", "prior"}
     assert any(r.get("event") == "sample" for r in rows) and any("accuracy" in r for r in rows)
+    looked = [r for r in rows if "shape" in r]
+    assert looked and all(r["valid"] == 1 for r in looked)
+    assert all(0 < r[name] < 40 for r in looked for name in ("shape", "shape_of_real"))
     for name in ("latents/train.safetensors", "latents/sample-first.safetensors", "vae/latent.json"):
         assert (run.path / name).exists(), name
     assert len(pd.read_parquet(run.path / "samples" / "first.parquet")) > 0
