@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import threading
@@ -19,10 +20,6 @@ from pages.shared.turns import Turns
 
 if TYPE_CHECKING:
     from difflm.pipeline import DiffLM
-
-sys.setswitchinterval(0.0005)
-"""Seconds that a busy thread keeps Python to itself before another one gets it. Decoding takes thousands of short steps
-outside of Python; with the 5 ms that are usual it would wait so long before each of them whenever pages are drawn."""
 
 TURNS = Turns()
 PAUSE = 1.0
@@ -68,6 +65,10 @@ def warm_up(run: Run | None = None) -> None:
         with TURNS.taken():
             if key is not None and KEPT.key is None:
                 KEPT.load(key)
+        # Streamlit collects garbage after every script run, with all others waiting. Torch, transformers and pandas are
+        # millions of objects that never become garbage: a quarter of a second each time, unless they are set apart.
+        gc.collect()
+        gc.freeze()
 
     threading.Thread(target=work, name="warm-up", daemon=True).start()
 
