@@ -59,7 +59,10 @@ def visit(page: Any, table: Path, out: Path, target: str | None) -> None:
     page.locator("input[type=file]").set_input_files(table)
     page.get_by_text("What the model reads").wait_for()
     if target:
-        page.get_by_role("combobox", name="Column to predict").click()
+        choice = page.get_by_role("combobox", name="Column to predict")
+        choice.scroll_into_view_if_needed()
+        settle(page)
+        choice.click()
         page.get_by_role("option", name=target, exact=True).click()
     now.picture("data")
     now.press("Use this table")

@@ -22,6 +22,8 @@ class Curves:
     """The newest sample rows."""
     sampled_at: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    pace: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Stages that the clock changed: steps that they take, and took in the plan."""
     prior_kind: str = ""
 
     def extend(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -31,6 +33,9 @@ class Curves:
                 self.samples, self.sampled_at = list(row.get("rows", [])), float(row.get("seconds", 0.0))
                 continue
             if row.get("event") == "note":
+                continue
+            if row.get("event") == "pace":
+                self.pace[str(row["stage"])] = (int(row["steps"]), int(row["planned"]))
                 continue
             if row.get("event") == "warning":
                 if row.get("text") and row["text"] not in self.warnings:
@@ -57,6 +62,10 @@ class Curves:
         """The newest value of a series."""
         _, y = self.series.get((stage, split, name), ([], []))
         return y[-1] if y else None
+
+    def slowed(self, share: float = 0.9) -> dict[str, tuple[int, int]]:
+        """Stages that take fewer than this share of their planned steps, to keep the time limit."""
+        return {stage: pace for stage, pace in self.pace.items() if pace[0] < share * pace[1]}
 
     def collapsed(self, nats: float = 0.5) -> bool:
         """Whether the latent has come to carry next to nothing (posterior collapse)."""

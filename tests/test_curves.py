@@ -56,3 +56,10 @@ def test_copies_count_rows_that_are_equal_in_every_cell() -> None:
     real = pd.DataFrame({"n": [1, 2, None], "c": ["a", "b", "c"]})
     assert copies(pd.DataFrame({"n": [1, 2, None, 9], "c": ["a", "a", "c", "c"]}), real) == 2
     assert copies(real.iloc[:0], real) == 0
+
+
+def test_only_the_last_word_on_the_pace_of_a_stage_counts() -> None:
+    curves = Curves()
+    told = {"event": "pace", "stage": "vae", "planned": 100, "text": "slower than planned"}
+    curves.extend([{**told, "steps": 40}, {**told, "steps": 30, "stage": "lm"}, {**told, "steps": 95}])
+    assert curves.slowed() == {"lm": (30, 100)} and not curves.warnings

@@ -47,7 +47,7 @@ def _follow(run: Run, offset: int, over: threading.Event) -> None:
 
 def line_of(row: Mapping[str, Any], printed: dict[str, float]) -> str | None:
     """A row in words; None when it says too little. `printed` keeps when a stage last had its line."""
-    if row.get("event") in ("warning", "note"):
+    if row.get("event") in ("warning", "note", "pace"):
         return f"{row['event']}: {row.get('text', '')}"
     if "step" not in row:
         return None

@@ -331,7 +331,8 @@ class Loop:
         if slower or faster:
             told = "slower than planned" if slower else "faster again"
             told = f"{told}: {steps} instead of {self.steps} steps, to keep the time limit"
-            self.host.on_progress({"event": "warning", "stage": self.plan.stage, "text": told})
+            paced = {"stage": self.plan.stage, "steps": steps, "planned": self.plan.steps}
+            self.host.on_progress({"event": "pace", **paced, "text": told})
             self.steps = steps
 
     @torch.no_grad()

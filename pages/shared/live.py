@@ -150,6 +150,9 @@ def _buttons(run: Run) -> None:
 
 def _warnings(curves: Curves) -> list[str]:
     found = list(curves.warnings)
+    if slowed := curves.slowed():
+        shares = (f"{done:,} of {of:,} steps for {STAGES[stage]}" for stage, (done, of) in slowed.items())
+        found.append(f"The machine was busy: to keep the time limit, {', '.join(shares)}.")
     if curves.collapsed() and not any("collapse" in text for text in found):
         found.append(
             "The latent carries almost nothing (posterior collapse): map and interpolation will mean little. "
@@ -178,12 +181,15 @@ def _panels(run: Run, curves: Curves, palette: Palette) -> None:
         )
     with columns[1]:
         st.markdown("**2 · Latent space**", help=f"{RECONSTRUCTION}\n\n{KL}\n\n{BETA}")
-        st.plotly_chart(
-            charts.latent_panel(curves, palette),
-            key="panel-vae",
-            config=charts.CONFIG,
-            alt="Reconstruction and KL",
-        )
+        if curves.last("vae", "train", "kl") is None:
+            st.caption("Begins when the language is learned.")
+        else:
+            st.plotly_chart(
+                charts.latent_panel(curves, palette),
+                key="panel-vae",
+                config=charts.CONFIG,
+                alt="Reconstruction and KL",
+            )
         active, right = (
             curves.last("vae", "validation", "active"),
             curves.last("vae", "validation", "accuracy"),
@@ -197,9 +203,12 @@ def _panels(run: Run, curves: Curves, palette: Palette) -> None:
             curves.prior_kind, ""
         )
         st.markdown(f"**3 · Where records lie**{f' ({kind})' if kind else ''}", help=PRIOR)
-        st.plotly_chart(
-            charts.prior_panel(curves, palette),
-            key="panel-prior",
-            config=charts.CONFIG,
-            alt="Loss of the prior",
-        )
+        if curves.last("prior", "train", "loss") is None:
+            st.caption("Begins when the latent space is learned.")
+        else:
+            st.plotly_chart(
+                charts.prior_panel(curves, palette),
+                key="panel-prior",
+                config=charts.CONFIG,
+                alt="Loss of the prior",
+            )
