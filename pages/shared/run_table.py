@@ -44,7 +44,7 @@ def run_table(runs: list[Run]) -> list[Run]:
                 help="Validation reconstruction loss over time: down is good", width="small"
             ),
             "Rebuilt": st.column_config.NumberColumn(
-                format="percent", help="Share of unseen cells rebuilt exactly from their latent"
+                format="%.0f%%", help="Share of unseen cells rebuilt exactly from their latent"
             ),
             "Shape error %": st.column_config.NumberColumn(
                 format="%.2f", help="How far single columns are off; 0 is perfect"
@@ -61,12 +61,13 @@ def _row(run: Run) -> dict[str, Any]:
     curves, status, scores = curves_of(run), run.status, _scores(Path(run.path))
     _, y = curves.series.get(("vae", "validation", "reconstruction"), ([], []))
     done = status.state == "done"
+    rebuilt = scores.get("reconstruction", curves.last("vae", "validation", "accuracy"))
     return {
         "Run": label(run),
         "State": BADGES.get(status.state, ("", "", status.state))[2],
         "Stage": "3 of 3" if done else STAGES.get(status.stage or "", "–"),
         "Learning": [y[i] for i in thin(len(y), 40)],
-        "Rebuilt": scores.get("reconstruction", curves.last("vae", "validation", "accuracy")),
+        "Rebuilt": None if rebuilt is None else 100 * rebuilt,
         "Shape error %": scores.get("shape"),
         "Trend error %": scores.get("trend"),
         "Preset": str(run.config.get("preset", "")),
