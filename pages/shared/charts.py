@@ -61,13 +61,13 @@ def language_panel(curves: Curves, palette: Palette) -> go.Figure:
     """Stage 0: loss of the language model, and of copying from its prefix; validation is dashed."""
     figure = base(palette)
     for name, words, color in (
-        ("loss", "a row", palette.cycle[0]),
-        ("copy_loss", "a row it may copy", palette.cycle[2]),
+        ("loss", "a record", palette.cycle[0]),
+        ("copy_loss", "a record it may copy", palette.cycle[2]),
     ):
         _line(figure, curves, ("lm", "train", name), words, color)
         _line(figure, curves, ("lm", "validation", name), f"{words}, validation", color, dash="dash")
     figure.update_xaxes(title="minutes")
-    return figure.update_yaxes(title="nats a row", rangemode="tozero")
+    return figure.update_yaxes(title="nats a record", rangemode="tozero")
 
 
 def latent_panel(curves: Curves, palette: Palette) -> go.Figure:
@@ -81,7 +81,7 @@ def latent_panel(curves: Curves, palette: Palette) -> go.Figure:
         _line(figure, curves, ("vae", "validation", name), f"{words}, validation", color, dash="dash")
     _line(figure, curves, ("vae", "train", "beta"), "beta (right)", palette.muted, dash="dot", yaxis="y2")
     figure.update_xaxes(title="minutes")
-    figure.update_yaxes(title="nats a row", rangemode="tozero")
+    figure.update_yaxes(title="nats a record", rangemode="tozero")
     right = {"overlaying": "y", "side": "right", "showgrid": False, "rangemode": "tozero", "automargin": True}
     return figure.update_layout(yaxis2={**right, "nticks": 4, "tickformat": ".2~f", "title": None})
 

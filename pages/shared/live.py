@@ -84,7 +84,7 @@ def view(run: Run) -> None:
         st.caption("Solid: records it learns from. Dashed: unseen ones (validation).")
     if curves.samples:
         st.subheader(
-            "Rows written during training",
+            "Records written during training",
             anchor=False,
             help=f"After {curves.sampled_at / 60:.1f} minutes of training. There is no prior yet: they are "
             "written from a rough guess of where records lie, so the finished model's are better.",

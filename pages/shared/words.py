@@ -7,8 +7,8 @@ import pandas as pd
 from pages.shared.documents import is_documents
 
 LATENT = (
-    "Each row is compressed into a short list of numbers, its latent z (16 by default). "
-    "Rows that are alike lie close together there."
+    "Each record is compressed into a short list of numbers, its latent z (16 by default). "
+    "Records that are alike lie close together there."
 )
 PROJECTION = (
     "A 2-D map is a projection of all latent dimensions onto paper: near points are usually alike, "
@@ -20,26 +20,26 @@ METHODS = {
     "tsne": "t-SNE: shows small groups; sizes of groups and gaps between them mean nothing.",
 }
 RECONSTRUCTION = (
-    "Reconstruction loss: how surprised the decoder is by the true row when it reads its latent, "
-    "in nats a row. Lower is better; the validation line is the one that counts."
+    "Reconstruction loss: how surprised the decoder is by the true record when it reads its latent, "
+    "in nats a record. Lower is better; the validation line is the one that counts."
 )
 KL = (
-    "KL divergence in nats a row: how much information the latent carries about its row. "
+    "KL divergence in nats a record: how much information the latent carries about its record. "
     "Near 0 the latent is ignored (posterior collapse) and map and interpolation show nothing."
 )
 BETA = "Beta, the weight of the KL term: larger makes the latent smoother and emptier."
 ACTIVE = "Active units: latent dimensions that carry information (KL above 0.02 nats)."
 PRIOR = (
-    "The prior learns where real rows lie in the latent space, so that new points can be drawn there. "
+    "The prior learns where real records lie in the latent space, so that new points can be drawn there. "
     "Diffusion: denoises random points step by step. Gaussian mixture and Gaussian are simpler."
 )
 SHAPE = (
     "Shape error: how far the distributions of single columns are off, in per cent. A few hundred rows are uneven by "
     "chance, real ones too."
 )
-LM_LOSS = "Language-model loss: how surprised the decoder is by a held-out row, in nats a row."
+LM_LOSS = "Language-model loss: how surprised the decoder is by a held-out record, in nats a record."
 COPY_LOSS = (
-    "Copy loss: the same, when the decoder may read the row itself first. It learns to read its prefix."
+    "Copy loss: the same, when the decoder may read the record itself first. It learns to read its prefix."
 )
 TEMPERATURE = (
     "Temperature of the decoder: 1 keeps the distribution of the data, lower makes rows more typical "
