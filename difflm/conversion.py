@@ -42,6 +42,14 @@ def restored_cells(column: Column, cells: pd.Series) -> pd.Series:
     return _cast(_from_strings(column, cells), column)
 
 
+def as_written(column: Column, value: float) -> str:
+    """A number of the canonical form for people: a date as the table writes it, others short."""
+    if column.kind is not Kind.datetime:
+        return f"{value:.4g}"
+    made = restored_cells(column, pd.Series([round(value)], dtype="Int64"))
+    return str(made.iloc[0]).removesuffix(" 00:00:00")
+
+
 def _numeric(column: Column, series: pd.Series) -> pd.Series:
     values, known, bad, _ = numbers(series)
     if bad.any() and not column.lenient:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
+from difflm.joint_svg import joint_svg
 from difflm.metrics.base import Figure
 from difflm.report import LABELS, NO_LATENT, Report, ScoreRow
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH, HEIGHT = 280, 96
-MAX_COLUMNS, MAX_MATRIX, WORST_PAIRS = 60, 40, 15
+MAX_COLUMNS, MAX_MATRIX, WORST_PAIRS, DRAWN_PAIRS = 60, 40, 15, 4
 
 
 def template(name: str) -> Template:
@@ -42,6 +44,10 @@ def render(report: Report) -> str:
         hidden_columns=max(0, len(columns) - MAX_COLUMNS),
         matrix=matrix(details["pairs"]) if details.get("pairs") else None,
         pairs=worst_pairs(details.get("pairs")),
+        joint=[
+            {**pair, "svg": Markup(joint_svg(pair, "var(--real)", "var(--syn)"))}
+            for pair in details.get("joint", [])[:DRAWN_PAIRS]
+        ],
         c2st=details.get("c2st"),
         mle=details.get("mle"),
         closest=_closest(details.get("dcr")),
@@ -90,6 +96,7 @@ def _card(column: dict[str, Any], by_row: dict[str, dict[str, float]]) -> dict[s
     return {
         **column,
         "svg": bar_shapes(column),
+        "ends": [edge_label(column, place) for place in (0, -1)] if "edges" in column else [],
         "others": [
             (LABELS.get(row, row), errors[column["name"]])
             for row in ("posterior", "decoder_alone", "holdout")
@@ -105,7 +112,7 @@ def bar_shapes(column: Mapping[str, Any]) -> list[dict[str, Any]]:
     step = WIDTH / max(len(real), 1)
     shapes = []
     for i, (p, q) in enumerate(zip(real, synthetic, strict=True)):
-        name = column["labels"][i] if "labels" in column else f"{column['edges'][i]:.6g} and up"
+        name = column["labels"][i] if "labels" in column else f"{edge_label(column, i)} and up"
         tip = f"{name}: real {p:.2%}, synthetic {q:.2%}"
         for side, share, left, wide in (("real", p, 0.06, 0.88), ("synthetic", q, 0.28, 0.44)):
             height = HEIGHT * share / top
@@ -120,6 +127,13 @@ def bar_shapes(column: Mapping[str, Any]) -> list[dict[str, Any]]:
                 }
             )
     return shapes
+
+
+def edge_label(column: Mapping[str, Any], place: int) -> str:
+    """Where a bar of numbers begins, dates as the table writes them."""
+    if "edge_labels" in column:
+        return str(column["edge_labels"][place])
+    return f"{column['edges'][place]:.6g}"
 
 
 def worst_pairs(pairs: dict[str, Any] | None, count: int = WORST_PAIRS) -> list[tuple[str, str, float]]:

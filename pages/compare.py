@@ -6,11 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.drawings import columns_drawing, pairs_drawing
+from pages.shared.drawings import columns_drawing, pair_chooser, pairs_drawing
 from pages.shared.evaluations import evaluate_panel, read_report
 from pages.shared.palette import Palette
 from pages.shared.picker import pick_run
-from pages.shared.scorecard import closest_pairs, concerns, latent_use, scorecard
+from pages.shared.scorecard import closest_pairs, concerns, given_away, latent_use, scorecard
 from pages.shared.session import guard
 from pages.shared.states import heading, next_steps, shown
 
@@ -56,7 +56,12 @@ if pairs:
         "or the distance between their tables of counts.",
     )
     pairs_drawing(pairs, palette, "pairs")
+    joint = report.details.get("joint", [])
+    if joint:
+        pair_chooser(joint, run.name, palette)
 
+if c2st := report.details.get("c2st"):
+    given_away(c2st)
 closest_pairs(report, palette)
 page = Path(run.path) / "report.html"
 with st.container(horizontal=True):

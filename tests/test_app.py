@@ -190,6 +190,7 @@ def test_compare_shows_scores_with_references(open_page: Open, root: Path) -> No
     card = at.dataframe[1].value
     assert "unseen real rows (ceiling)" in card.columns and "Shape error %" in list(card["score"])
     assert "Columns, worst first" in words(at)
+    assert "%)" in next(box for box in at.selectbox if box.label == "Look into a pair").options[0]
     assert not any("by heart" in warning.value for warning in at.warning)
 
 

@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from difflm.conversion import as_written
 from difflm.metrics.base import Figure, Metric, Result, register
 from difflm.metrics.table import Bench, Codec, Encoded
 
@@ -98,6 +99,9 @@ class Shape(Metric):
             kind = "text length" if name in codec.text_names else str(bench.schema.column(name).kind)
             entry = {"name": name, "kind": kind, "error": errors[name]}
             columns.append(entry | self._histogram(train.numbers[:, j], synthetic.numbers[:, j]))
+            if kind == "datetime":
+                edges = columns[-1]["edges"]
+                columns[-1]["edge_labels"] = [as_written(bench.schema.column(name), e) for e in edges]
             if name in codec.text_names:
                 columns[-1]["distinct_real"] = _distinct_share(train, name)
                 columns[-1]["distinct_synthetic"] = _distinct_share(synthetic, name)

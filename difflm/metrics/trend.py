@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difflm.metrics.base import Figure, Metric, Result, register
+from difflm.metrics.joint import joint_tables
 from difflm.metrics.table import Bench, Encoded, column_ranges
 
 BINS = 10
@@ -78,17 +79,31 @@ def contingency_distance(
     return float(np.abs(p - q).sum() / 2)
 
 
+def binned(
+    bench: Bench, synthetic: Encoded, *, own: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Codes (n, c) of the training rows and (m, c) of others, numbers by bins, columns as in `codec.names`."""
+    low, width = bench.ranges()
+    real, other = (
+        # Column-major, so that each bincount reads memory in one run.
+        np.asfortranarray(
+            np.hstack(
+                [
+                    own_bins(table.numbers) if own else shared_bins(table.numbers, low, width),
+                    table.codes.astype(np.int64),
+                ]
+            )
+        )
+        for table in (bench.train, synthetic)
+    )
+    return real, other
+
+
 def pair_errors(bench: Bench, synthetic: Encoded, *, own: bool = False) -> NDArray[np.float64]:
     """(c, c) symmetric errors in [0, 1] with a zero diagonal, columns as in `codec.names`."""
     train, p = bench.train, len(bench.codec.number_names)
     levels = [BINS + 1] * p + bench.codec.levels
-    low, width = bench.ranges()
-    columns = []
-    for table in (train, synthetic):
-        bins = own_bins(table.numbers) if own else shared_bins(table.numbers, low, width)
-        # Column-major, so that each bincount reads memory in one run.
-        columns.append(np.asfortranarray(np.hstack([bins, table.codes.astype(np.int64)])))
-    real, other = columns
+    real, other = binned(bench, synthetic, own=own)
     errors = np.zeros((len(levels), len(levels)))
     errors[:p, :p] = np.abs(pearson(train.numbers) - pearson(synthetic.numbers)) / 2
     for i in range(len(levels)):
@@ -141,4 +156,6 @@ class Trend(Metric):
             "trend": 100 * float(shared[upper].mean()),
             "trend_own_bins": 100 * float(own[upper].mean()),
         }
-        return Result(scores, {"pairs": {"columns": names, "error": np.round(100 * shared, 4).tolist()}})
+        pairs = {"columns": names, "error": np.round(100 * shared, 4).tolist()}
+        joint = joint_tables(bench, *binned(bench, synthetic), shared, BINS)
+        return Result(scores, {"pairs": pairs, "joint": joint})

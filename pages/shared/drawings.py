@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from difflm.joint_svg import joint_svg
 from difflm.report_html import MAX_MATRIX, bar_shapes, matrix
 from pages.shared.palette import Palette
 
@@ -72,7 +73,10 @@ def _without_rest(column: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 def _below(column: Mapping[str, Any]) -> str:
     """What the bars stand for: the range of numbers, or the labels."""
     if "edges" in column:
-        low, high = (f"{column['edges'][i]:.4g}" for i in (0, -1))
+        low, high = (
+            column["edge_labels"][i] if "edge_labels" in column else f"{column['edges'][i]:.4g}"
+            for i in (0, -1)
+        )
         ends = ((0, "start", low), (WIDTH, "end", high))
         return "".join(
             f'<text class="axis" x="{x}" y="{HEIGHT + 15}" text-anchor="{side}">{text}</text>'
@@ -120,3 +124,16 @@ def pairs_drawing(pairs: Mapping[str, Any], palette: Palette, key: str) -> None:
         f'aria-label="Error of each pair of columns">{"".join(parts)}</svg>'
     )
     _drawing(key=key, data={"html": f"<p>{head}</p>{svg}"})
+
+
+def pair_chooser(joint: Sequence[Mapping[str, Any]], run: str, palette: Palette) -> None:
+    """Look into one pair of columns: how often two values come together, in real and in synthetic rows."""
+    names = [f"{pair['a']} and {pair['b']} ({pair['error']:.1f} %)" for pair in joint]
+    name = st.selectbox(
+        "Look into a pair",
+        names,
+        key=f"pair-{run}",
+        help="The pairs that are farthest off. Each square is the share of the rows that have both values.",
+        width=420,
+    )
+    _drawing(key="joint", data={"html": joint_svg(joint[names.index(name)], palette.real, palette.synthetic)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -112,6 +113,33 @@ def _goal(figure: Any) -> str:
     if figure.goal == "target":
         return "near the unseen real ones" if figure.best is None else f"near {figure.best:g}"
     return GOALS[figure.goal] + ("" if figure.best is None else f", best {figure.best:g}")
+
+
+def given_away(c2st: Mapping[str, Any], count: int = 8) -> None:
+    """By which columns a detector tells synthetic from real rows."""
+    st.subheader(
+        "What gives the synthetic rows away",
+        anchor=False,
+        help="A tree model learns to tell synthetic from real rows (C2ST). Its gain, shared out over the columns.",
+    )
+    trees = c2st["auc_xgb"]
+    found = sum(trees) / len(trees)
+    word = "hardly finds any: the shares below mean little" if found < 0.55 else "finds some of them"
+    st.caption(
+        f"It is right with AUC {found:.2f} (0.5 is chance), so it {word}. "
+        f"{c2st['rows_each']:,} rows of each kind."
+    )
+    shares = pd.DataFrame(c2st["importance"][:count])
+    st.dataframe(
+        shares,
+        hide_index=True,
+        width=420,
+        alt="Columns by which synthetic rows are told from real ones",
+        column_config={
+            "column": st.column_config.TextColumn("Column"),
+            "share": st.column_config.ProgressColumn("Share of the gain", format="percent", max_value=1.0),
+        },
+    )
 
 
 def closest_pairs(report: Report, palette: Palette) -> None:
