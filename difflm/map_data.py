@@ -22,6 +22,26 @@ from difflm.errors import RunError
 from difflm.projection import cached, kept_path, project
 
 LIMIT = 20_000
+GRID = 96
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How densely points lie, on a grid of squares over their box: what a sample of them is drawn over."""
+
+    shade: NDArray[np.uint8]
+    """(GRID, GRID), the top row first; 0 for an empty square, 255 for the fullest, by the logarithm of the count."""
+    box: tuple[float, float, float, float]
+    """Left, low, right, high."""
+
+    @classmethod
+    def of(cls, points: NDArray[np.float32]) -> Crowd:
+        """Of points (n, 2)."""
+        low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
+        place = np.clip((points - low) / np.maximum(high - low, 1e-12) * GRID, 0, GRID - 1).astype(int)
+        counts = np.bincount((GRID - 1 - place[:, 1]) * GRID + place[:, 0], minlength=GRID * GRID)
+        shade = np.log1p(counts) / np.log1p(counts.max()) * 255
+        return cls(shade.round().astype(np.uint8).reshape(GRID, GRID), (low[0], low[1], high[0], high[1]))
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,8 @@ class MapData:
     total: int
     """Rows before sampling."""
     method: str
+    crowd: Crowd | None = None
+    """Where all points lie, when only a sample of them is here."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -59,6 +81,7 @@ class MapData:
             rows=self.rows.iloc[chosen].reset_index(drop=True),
             kind=self.kind[chosen],
             ids=[self.ids[i] for i in chosen],
+            crowd=Crowd.of(self.points),
         )
 
 

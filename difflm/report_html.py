@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from difflm.joint_svg import joint_svg
 from difflm.metrics.base import Figure
@@ -45,7 +44,7 @@ def render(report: Report) -> str:
         matrix=matrix(details["pairs"]) if details.get("pairs") else None,
         pairs=worst_pairs(details.get("pairs")),
         joint=[
-            {**pair, "svg": Markup(joint_svg(pair, "var(--real)", "var(--syn)"))}
+            {**pair, "svg": joint_svg(pair, "var(--real)", "var(--syn)")}
             for pair in details.get("joint", [])[:DRAWN_PAIRS]
         ],
         c2st=details.get("c2st"),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors config sections schema columns conversion cells dates inference identifiers personal "
     "disk processes ranks runs precision memory",
-    "formats diffusion latent metrics provenance report report_html estimates curves differences "
+    "formats diffusion latent metrics provenance report report_html joint_svg estimates curves differences "
     "group_profile conditions",
     "data models priors artifact",
     "training generation privacy latent_ops latent_edits projection evaluation map_data core_use "

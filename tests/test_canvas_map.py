@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from difflm.latent_ops import FEW, nearest
-from difflm.map_data import MapData
+from difflm.map_data import GRID, MapData
 from difflm.projection import project
 from pages.shared.canvas_map import Behaviour, hover_texts, packed
 from pages.shared.colouring import KIND, STEPS, colouring
@@ -43,9 +43,22 @@ def read(content: bytes) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray, list
     xy = np.frombuffer(content, "<f4", 2 * n, at).reshape(n, 2)
     numbers = np.frombuffer(content, "<u4", n, at + 8 * n)
     codes = np.frombuffer(content, np.uint8, n, at + 12 * n)
-    texts = gzip.decompress(content[at + 13 * n :]).decode().split("\x1e")
-    assert len(content) == at + 13 * n + header["texts"]
+    end = at + 13 * n + header["texts"]
+    texts = gzip.decompress(content[at + 13 * n : end]).decode().split("\x1e")
+    assert len(content) == end + (header["crowd"]["side"] ** 2 if header["crowd"] else 0)
     return header, xy, numbers, codes, texts
+
+
+def test_a_sample_lies_over_a_shade_of_all_points() -> None:
+    whole, data = some_map(), some_map().sampled(20)
+    content = packed("m", data, colouring(data, LIGHT_PALETTE, KIND), hover_texts(data.rows), Behaviour())
+    header, *_ = read(content)
+    assert header["n"] == 20 and header["crowd"]["side"] == GRID and data.crowd is not None
+    assert header["crowd"]["box"] == pytest.approx([*whole.points.min(0), *whole.points.max(0)])
+    assert (data.crowd.shade > 0).sum() == 40, "forty points in as many squares"
+    top, left = whole.points[:, 1].argmax(), whole.points[:, 0].argmin()
+    assert data.crowd.shade[0].any() and data.crowd.shade[:, 0].any() and top != left
+    assert whole.sampled(40).crowd is None
 
 
 @pytest.mark.parametrize("color", [KIND, "kind", "name", "size", "few"])

@@ -1,7 +1,8 @@
 """The map as a canvas of its own: what the browser gets, and what it tells. Plotly takes seconds to start, this none.
 
 Bytes of a map: length of the header (uint32), header (JSON), then n points: x, y (float32), row numbers (uint32),
-colour numbers (uint8), and their texts for hovering (gzip). Marks and paths are sent apart: a click moves few bytes.
+colour numbers (uint8), their texts for hovering (gzip), and, when these are but a sample, shades of where all points
+lie (uint8). Marks and paths are sent apart: a click moves few bytes.
 """
 
 from __future__ import annotations
@@ -64,11 +65,13 @@ def packed(name: str, data: MapData, colouring: Colouring, texts: bytes, how: Be
         "legend": colouring.legend,
         "bar": colouring.bar,
         "texts": len(texts),
+        "crowd": None if data.crowd is None else {"side": len(data.crowd.shade), "box": data.crowd.box},
     }
     head = json.dumps(header).encode()
     numbers = np.fromiter((int(one[1:]) for one in data.ids), np.uint32, len(data.ids))
     parts = (data.points.astype("<f4"), numbers.astype("<u4"), colouring.codes.astype(np.uint8))
-    return b"".join([struct.pack("<I", len(head)), head, *(part.tobytes() for part in parts), texts])
+    below = b"" if data.crowd is None else data.crowd.shade.tobytes()
+    return b"".join([struct.pack("<I", len(head)), head, *(part.tobytes() for part in parts), texts, below])
 
 
 def draw_map(

@@ -91,7 +91,7 @@ def _describe(run: Run, latents: Latents, data: MapData, drag: Drag) -> None:
     if len(data) > real:
         count += f" and {len(data) - real:,} synthetic {many} (diamonds)"
     if len(data) < data.total:
-        count += f": a random sample of {data.total:,}, real and synthetic in proportion"
+        count += f": a random sample of {data.total:,}, real and synthetic in proportion, over a shade of where all lie"
     using = "Scroll to zoom, drag to move" if drag == "pan" else "Scroll to zoom, draw around points"
     st.caption(f"{count}. {using}.", help=PROJECTION)
     if not len(latents.synthetic):

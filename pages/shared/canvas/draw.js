@@ -30,6 +30,7 @@ function unpacked(bytes) {
     rows: new Uint32Array(take(4 * n)),
     codes: new Uint8Array(take(n)),
     packedTexts: take(header.texts),
+    shades: header.crowd && new Uint8Array(take(header.crowd.side ** 2)),
   };
 }
 
@@ -70,7 +71,7 @@ class LatentMap {
     }
     if (!this.data || data.n !== this.data.n) this.inside = null;
     if (JSON.stringify(data.legend) !== JSON.stringify(this.data?.legend)) this.hidden.clear();
-    Object.assign(this, { data, name: data.name, sprites: new Map() });
+    Object.assign(this, { data, name: data.name, sprites: new Map(), below: null });
     maps.set(this.name, this);
     this.root.style.setProperty("--height", `${data.height}px`);
     this.root.classList.toggle("still", !data.moves);
@@ -145,6 +146,7 @@ class LatentMap {
     canvas.width = this.width * ratio; canvas.height = this.height * ratio;
     const g = canvas.getContext("2d"), { n, xy, codes, real, size } = this.data, whole = size + 3;
     g.scale(ratio, ratio);
+    this.paintCrowd(g);
     let drawn = 0;
     for (let i = 0; i < n; i++) {
       if (!this.seen(i)) continue;
@@ -156,6 +158,22 @@ class LatentMap {
     }
     this.paintLayer(g);
     canvas.dataset.drawn = drawn;
+  }
+
+  // Where all points lie, below the sample of them that is drawn.
+  paintCrowd(g) {
+    const { crowd, shades } = this.data;
+    if (!crowd) return;
+    if (!this.below) {
+      this.below = document.createElement("canvas");
+      this.below.width = this.below.height = crowd.side;
+      const pen = this.below.getContext("2d"), picture = pen.createImageData(crowd.side, crowd.side);
+      // A grey that is seen on light and on dark paper.
+      shades.forEach((shade, i) => picture.data.set([128, 134, 144, 0.5 * shade], 4 * i));
+      pen.putImageData(picture, 0, 0);
+    }
+    const [left, low, right, high] = crowd.box, [x, y] = this.at(left, high), [x2, y2] = this.at(right, low);
+    g.drawImage(this.below, x, y, x2 - x, y2 - y);
   }
 
   paintLayer(g) {
