@@ -223,7 +223,7 @@ class VAEStageConfig(Section):
         1.5, ge=0, description="Numbers are moved by about so many bins in training (compact decoder)"
     )
     target_weight: float = Field(
-        5.0,
+        1.0,
         ge=1,
         description="The column to be predicted counts so many times in training (compact decoder)",
     )

@@ -101,7 +101,7 @@ AXES: dict[str, list[Variant]] = {
     "training": [
         *_named("vae.word_dropout", 0.0, 0.25, word="word dropout"),
         *_named("vae.jitter", 0.0, 3.0, word="numbers moved by bins:"),
-        *_named("vae.target_weight", 1.0, 20.0, word="weight of the target"),
+        *_named("vae.target_weight", 5.0, 20.0, word="weight of the target"),
         *_named("vae.detail_share", 0.05, 0.4, word="share with details"),
         Variant("no noise on z", {"vae.noise_share": 0.0, "sample.noise": 0.0}),
         Variant("no average of weights", {"vae.ema": 0.0}),
