@@ -51,7 +51,11 @@ def reference_row(decoder: CausalLMDecoder, injected: Injected, tokens: int, tem
 def measure(model: DiffLM, rows: int, reference_rows: int) -> None:
     """Print rows a second of both, and how many times faster one is."""
     decoder = model.artifact.model.decoder
-    assert isinstance(decoder, CausalLMDecoder), "the reference code has a causal LM as its decoder"
+    if not isinstance(decoder, CausalLMDecoder):
+        raise SystemExit(
+            "expected a run whose decoder is a causal LM, as the reference code's is, but got a compact one; train one "
+            "with --decoder"
+        )
     model.sample(32, seed=1)
     start = time.perf_counter()
     made = model.sample(rows, seed=0)

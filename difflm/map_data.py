@@ -23,6 +23,7 @@ from difflm.projection import cached, kept_path, project
 
 LIMIT = 20_000
 GRID = 96
+"""Squares along each side of the shade below a sample."""
 
 
 @dataclass(frozen=True)

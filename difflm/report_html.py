@@ -128,11 +128,11 @@ def bar_shapes(column: Mapping[str, Any]) -> list[dict[str, Any]]:
     return shapes
 
 
-def edge_label(column: Mapping[str, Any], place: int) -> str:
+def edge_label(column: Mapping[str, Any], place: int, digits: int = 6) -> str:
     """Where a bar of numbers begins, dates as the table writes them."""
     if "edge_labels" in column:
         return str(column["edge_labels"][place])
-    return f"{column['edges'][place]:.6g}"
+    return f"{column['edges'][place]:.{digits}g}"
 
 
 def worst_pairs(pairs: dict[str, Any] | None, count: int = WORST_PAIRS) -> list[tuple[str, str, float]]:

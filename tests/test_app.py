@@ -194,6 +194,19 @@ def test_compare_shows_scores_with_references(open_page: Open, root: Path) -> No
     assert not any("by heart" in warning.value for warning in at.warning)
 
 
+@pytest.mark.parametrize(("auc", "said"), [(0.51, "hardly finds any"), (0.8, "finds some of them")])
+def test_compare_says_what_gives_rows_away(open_page: Open, root: Path, auc: float, said: str) -> None:
+    run = fake_run(root / "demo-gapminder")
+    fake_report(run)
+    report = json.loads((run.path / "report.json").read_text())
+    shares = [{"column": "size", "share": 0.7}, {"column": "animal", "share": 0.3}]
+    report["details"]["c2st"] = {"rows_each": 190, "auc_xgb": [auc] * 3, "importance": shares}
+    (run.path / "report.json").write_text(json.dumps(report))
+    at = open_page("compare", run="demo-gapminder")
+    assert f"AUC {auc:.2f}" in words(at) and said in words(at)
+    assert any(list(frame.value.columns) == ["column", "share"] for frame in at.dataframe)
+
+
 def test_compare_warns_of_rows_learned_by_heart(open_page: Open, root: Path) -> None:
     run = fake_run(root / "demo-gapminder")
     fake_report(run)

@@ -35,9 +35,15 @@ def test_the_most_frequent_runs_are_found(rows: list[tuple[int, ...]], most: int
     ids = np.array(rows, np.int32).reshape(-1, 4) + 3 * np.arange(4, dtype=np.int32)
     counted = Counter(tuple(row[at : at + LENGTH]) for row in ids.tolist() for at in range(4 - LENGTH + 1))
     enough = sorted((n for n in counted.values() if n >= LEAST_ROWS), reverse=True)
-    found = [tuple(run) for run in frequent(ids, most).tolist()]
+    found = [tuple(run) for run in frequent(ids, 12, most).tolist()]
     assert found == sorted(set(found))
     assert sorted((counted[run] for run in found), reverse=True) == enough[:most]
+
+
+def test_a_vocabulary_beyond_all_numbers_has_none() -> None:
+    ids = np.tile(np.array([1, 5, 9], np.int32), (20, 1))
+    assert frequent(ids, 2_000_000, 10).tolist() == [[1, 5, 9]]
+    assert frequent(ids, 3_000_000, 10).shape == (0, LENGTH)
 
 
 def test_rows_of_fewer_cells_have_none() -> None:
@@ -63,7 +69,8 @@ def test_a_phrase_stands_where_it_ends_and_hides_with_any_of_its_tokens() -> Non
     said = known(ids)
     assert torch.equal(said[:, LENGTH - 1], known.meaning[:5])
     assert not said[:, : LENGTH - 1].any() and not said[:, LENGTH:].any()
-    assert torch.equal(known.step(runs), known.meaning[:5]) and not known.step(elsewhere).any()
+    assert torch.equal(known.step(runs, known.rows()), known.meaning[:5])
+    assert not known.step(elsewhere, known.rows()).any()
     for place in range(LENGTH):
         hidden = torch.zeros(ids.shape, dtype=torch.bool)
         hidden[:, place] = True

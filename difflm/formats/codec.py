@@ -97,7 +97,7 @@ class FittedCodec:
                 texts[column.name] = _fit_text(rows[column.name])
         codec = cls(schema, codes, texts)
         if phrases:
-            codec.phrases = frequent(codec.encode_discrete(rows), phrases)
+            codec.phrases = frequent(codec.encode_discrete(rows), codec.vocabulary, phrases)
         return codec
 
     def encode(self, rows: pd.DataFrame) -> np.ndarray:

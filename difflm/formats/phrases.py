@@ -13,9 +13,12 @@ LEAST_ROWS = 8
 """Fewer rows say little of what follows a phrase, and a phrase of one row would be that row learned by heart."""
 
 
-def frequent(ids: NDArray[np.int32], most: int) -> NDArray[np.int64]:
-    """The up to `most` most frequent phrases (K, 3) of token ids (n, T), sorted."""
-    base = int(ids.max(initial=0)) + 1
+def frequent(ids: NDArray[np.int32], vocabulary: int, most: int) -> NDArray[np.int64]:
+    """The up to `most` most frequent phrases (K, 3) of token ids (n, T) below `vocabulary`, sorted; none where a run of
+    so many different tokens has no number of 64 bits."""
+    if vocabulary**LENGTH >= 2**63:
+        return np.zeros((0, LENGTH), np.int64)
+    base = vocabulary
     keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for last in range(LENGTH - 1, ids.shape[1]):
         # A token belongs to one position, so the same phrase is never met at two of them.

@@ -29,7 +29,7 @@ class Axis:
 
 def number_axis(column: Column, low: float, width: float, bins: int) -> Axis:
     """Equal bins over the real training range, and missing."""
-    edges = low + width * np.arange(bins + 1) / bins
+    edges = low + width * (np.arange(bins + 1) / bins)
     written = [as_written(column, edge) for edge in edges]
     labels = [f"{a} to {b}" for a, b in pairwise(written)]
     return Axis(np.arange(bins + 1), [*labels, "(missing)"])

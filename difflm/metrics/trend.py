@@ -99,11 +99,14 @@ def binned(
     return real, other
 
 
-def pair_errors(bench: Bench, synthetic: Encoded, *, own: bool = False) -> NDArray[np.float64]:
-    """(c, c) symmetric errors in [0, 1] with a zero diagonal, columns as in `codec.names`."""
+def pair_errors(
+    bench: Bench, synthetic: Encoded, codes: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """(c, c) symmetric errors in [0, 1] with a zero diagonal, columns as in `codec.names`; `codes` as `binned` gives
+    them."""
     train, p = bench.train, len(bench.codec.number_names)
     levels = [BINS + 1] * p + bench.codec.levels
-    real, other = binned(bench, synthetic, own=own)
+    real, other = codes
     errors = np.zeros((len(levels), len(levels)))
     errors[:p, :p] = np.abs(pearson(train.numbers) - pearson(synthetic.numbers)) / 2
     for i in range(len(levels)):
@@ -149,13 +152,14 @@ class Trend(Metric):
         names = bench.codec.names
         if len(names) < 2 or not len(synthetic):
             return Result({"trend": None, "trend_own_bins": None}, {}, ["Trend needs two columns and a row."])
-        shared = pair_errors(bench, synthetic)
-        own = pair_errors(bench, synthetic, own=True)
+        codes = binned(bench, synthetic)
+        shared = pair_errors(bench, synthetic, codes)
+        own = pair_errors(bench, synthetic, binned(bench, synthetic, own=True))
         upper = np.triu_indices(len(names), 1)
         scores: dict[str, float | None] = {
             "trend": 100 * float(shared[upper].mean()),
             "trend_own_bins": 100 * float(own[upper].mean()),
         }
         pairs = {"columns": names, "error": np.round(100 * shared, 4).tolist()}
-        joint = joint_tables(bench, *binned(bench, synthetic), shared, BINS)
+        joint = joint_tables(bench, *codes, shared, BINS)
         return Result(scores, {"pairs": pairs, "joint": joint})

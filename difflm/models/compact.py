@@ -241,6 +241,7 @@ class Writer:
                 cache[:, :, :, :slots] = memory
         self.at, self.position = slots, 0
         self.rows = decoder.table.token.rows()
+        self.phrases = None if decoder.phrases is None else decoder.phrases.rows()
         self.last: list[torch.Tensor] = []
         first = decoder.bos + decoder.table.slot.weight[0] + decoder.table.place.weight[0]
         self.hidden = self._run(torch.cat([prompt, self._told(first.expand(b, d))[:, None]], dim=1))
@@ -251,9 +252,10 @@ class Writer:
         self.position += 1
         slot = table.slot.weight[next_slot] if isinstance(next_slot, int) else table.slot(next_slot)
         x = F.embedding(ids, self.rows) + slot + table.place.weight[self.position]
-        self.last = [*self.last, ids.long()][-LENGTH:]
-        if self.decoder.phrases is not None and len(self.last) == LENGTH:
-            x = x + self.decoder.phrases.step(torch.stack(self.last, dim=1))
+        if self.decoder.phrases is not None and self.phrases is not None:
+            self.last = [*self.last, ids.long()][-LENGTH:]
+            if len(self.last) == LENGTH:
+                x = x + self.decoder.phrases.step(torch.stack(self.last, dim=1), self.phrases)
         self.hidden = self._run(self._told(x)[:, None])
 
     def _told(self, x: torch.Tensor) -> torch.Tensor:

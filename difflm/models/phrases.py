@@ -1,8 +1,8 @@
-"""What phrases mean beyond their tokens: an embedding of each, added where it ends (n-gram embeddings, as in
-Roy et al. 2022, arXiv 2207.06366, but for frequent phrases only).
+"""What phrases mean beyond their tokens: an embedding of each, added where it ends
 
-A small Transformer adds up what year, month and day say one by one; the weather of one day it would have to keep in
-weights that are shared by all days. B rows, T positions, D width, K phrases.
+N-gram embeddings, as in Roy et al. 2022, arXiv 2207.06366, but for frequent phrases only. A small Transformer adds up
+what year, month and day say one by one; the weather of one day it would have to keep in weights that are shared by all
+days. B rows, T positions, D width, K phrases.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ class Phrases(nn.Module):
         found = self._find(ids.unfold(1, LENGTH, 1)) if ids.shape[1] >= LENGTH else ids[:, early:]
         if hidden is not None and found.shape[1]:
             found = found.masked_fill(hidden.unfold(1, LENGTH, 1).any(dim=-1), len(self.keys))
-        return self._mean(F.pad(found, (early, 0), value=len(self.keys)))
+        return F.embedding(F.pad(found, (early, 0), value=len(self.keys)), self.rows())
 
-    def step(self, last: torch.Tensor) -> torch.Tensor:
-        """(B, D) of the run of tokens `last` (B, 3)."""
-        return self._mean(self._find(last))
+    def rows(self) -> torch.Tensor:
+        """(K + 1, D); the last one, of zeros, is what all other runs of tokens mean."""
+        return F.pad(self.meaning, (0, 0, 0, 1))
 
-    def _mean(self, found: torch.Tensor) -> torch.Tensor:
-        return F.embedding(found, F.pad(self.meaning, (0, 0, 0, 1)))
+    def step(self, last: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(B, D) of the run of tokens `last` (B, 3), by `rows()`, which a writer makes once."""
+        return F.embedding(self._find(last), rows)
 
     def _key(self, runs: torch.Tensor) -> torch.Tensor:
         key = torch.zeros_like(runs[..., 0], dtype=torch.long)

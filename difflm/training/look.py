@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from difflm.generation import decode_latents, rebuild
 from difflm.metrics.reconstruction import exact_cells
 from difflm.metrics.shape import shape_error
-from difflm.metrics.table import Codec
+from difflm.metrics.table import Codec, Encoded
 from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM
@@ -84,11 +86,16 @@ class Look:
 
     def _shape(self, rows: pd.DataFrame) -> tuple[float | None, float | None]:
         """Shape error of the written rows, and of as many unseen real ones."""
-        real = self.train.iloc[:COMPARED]
-        unseen = self.held.iloc[: len(rows)]
         if not len(rows) or not any(c.kind is not Kind.identifier for c in self.schema.columns):
             return None, None
+        codec, real, unseen = self._real
+        written = codec.encode(rows.reindex(columns=real.frame.columns))
+        others = unseen.take(np.arange(min(len(rows), len(unseen))))
+        return shape_error(codec, real, written), shape_error(codec, real, others)
+
+    @cached_property
+    def _real(self) -> tuple[Codec, Encoded, Encoded]:
+        """What written rows are held against, and unseen rows to be held against it likewise."""
+        real = self.train.iloc[:COMPARED]
         codec = Codec(self.schema, [real, self.held])
-        encoded = codec.encode(real)
-        written, others = (codec.encode(f.reindex(columns=real.columns)) for f in (rows, unseen))
-        return shape_error(codec, encoded, written), shape_error(codec, encoded, others)
+        return codec, codec.encode(real), codec.encode(self.held.iloc[:WRITTEN])

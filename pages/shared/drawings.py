@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from difflm.joint_svg import joint_svg
-from difflm.report_html import MAX_MATRIX, bar_shapes, matrix
+from difflm.report_html import MAX_MATRIX, bar_shapes, edge_label, matrix
 from pages.shared.palette import Palette
 
 _drawing = st.components.v2.component(
@@ -73,10 +73,7 @@ def _without_rest(column: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 def _below(column: Mapping[str, Any]) -> str:
     """What the bars stand for: the range of numbers, or the labels."""
     if "edges" in column:
-        low, high = (
-            column["edge_labels"][i] if "edge_labels" in column else f"{column['edges'][i]:.4g}"
-            for i in (0, -1)
-        )
+        low, high = (edge_label(column, place, 4) for place in (0, -1))
         ends = ((0, "start", low), (WIDTH, "end", high))
         return "".join(
             f'<text class="axis" x="{x}" y="{HEIGHT + 15}" text-anchor="{side}">{text}</text>'

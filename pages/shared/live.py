@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from difflm import jobs
@@ -93,7 +94,7 @@ def view(run: Run) -> None:
             shape, real = (curves.last("vae", "validation", name) for name in ("shape", "shape_of_real"))
             compared = (
                 f"; shape error {shape:.1f} % (as many unseen real rows: {real:.1f} %)"
-                if shape and real
+                if shape is not None and real is not None
                 else ""
             )
             st.caption(f"{valid:.0%} of them fit the schema at the first try{compared}.", help=SHAPE)
@@ -173,23 +174,13 @@ def _panels(run: Run, curves: Curves, palette: Palette) -> None:
     columns = st.columns(3, gap="medium")
     with columns[0]:
         st.markdown("**1 · Language of the records**", help=f"{LM_LOSS}\n\n{COPY_LOSS}")
-        st.plotly_chart(
-            charts.language_panel(curves, palette),
-            key="panel-lm",
-            config=charts.CONFIG,
-            alt="Language model loss",
-        )
+        _chart(charts.language_panel(curves, palette), "panel-lm", "Language model loss")
     with columns[1]:
         st.markdown("**2 · Latent space**", help=f"{RECONSTRUCTION}\n\n{KL}\n\n{BETA}")
         if curves.last("vae", "train", "kl") is None:
             st.caption("Begins when the language is learned.")
         else:
-            st.plotly_chart(
-                charts.latent_panel(curves, palette),
-                key="panel-vae",
-                config=charts.CONFIG,
-                alt="Reconstruction and KL",
-            )
+            _chart(charts.latent_panel(curves, palette), "panel-vae", "Reconstruction and KL")
         active, right = (
             curves.last("vae", "validation", "active"),
             curves.last("vae", "validation", "accuracy"),
@@ -206,9 +197,8 @@ def _panels(run: Run, curves: Curves, palette: Palette) -> None:
         if curves.last("prior", "train", "loss") is None:
             st.caption("Begins when the latent space is learned.")
         else:
-            st.plotly_chart(
-                charts.prior_panel(curves, palette),
-                key="panel-prior",
-                config=charts.CONFIG,
-                alt="Loss of the prior",
-            )
+            _chart(charts.prior_panel(curves, palette), "panel-prior", "Loss of the prior")
+
+
+def _chart(figure: go.Figure, key: str, words: str) -> None:
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=words)
