@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from difflm.errors import DiffLMError
-from pages.shared.home_demo import show_made_up, show_map
 from pages.shared.models import warm_up
 from pages.shared.picker import demos
 from pages.shared.session import choose_run, guard
@@ -45,6 +44,9 @@ if demo is None:
         ("data", "Choose data", ":material/table:"),
     )
     st.stop()
+
+# The first visitor of a server reads what is above while pandas is imported.
+from pages.shared.home_demo import show_made_up, show_map  # noqa: E402
 
 if len(bundled) > 1:
     st.segmented_control(

@@ -1,4 +1,7 @@
-"""The model that a config describes, for one schema; names resolve to classes here."""
+"""The model that a config describes, for one schema; names resolve to classes here.
+
+What needs `transformers` is imported where a config asks for it: two seconds that no table waits for.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,9 @@ def build_model(config: Config, codec: FittedCodec) -> LatentLM:
     if latent.detail_dim and shared and isinstance(encoder, TokenEncoder):
         slots = len(codec.tail_slots) if made.kind == "compact" else 0
         details = Details(latent.detail_dim, slots, encoder.state_width, decoder.width)
-        if isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
-            details.begin_with(encoder.token_states(), decoder.head_rows())
+        if isinstance(encoder, DocumentEncoder):
+            details.begin_with(encoder.token_states(), encoder.decoder.head_rows())
     topics = None
-    if latent.topics and isinstance(encoder, DocumentEncoder) and isinstance(decoder, CausalLMDecoder):
-        topics = Topics(len(decoder.head_rows()), latent.size)
+    if latent.topics and isinstance(encoder, DocumentEncoder):
+        topics = Topics(len(encoder.decoder.head_rows()), latent.size)
     return LatentLM(encoder, injector, decoder, details, topics).to(decoder.device)

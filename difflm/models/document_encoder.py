@@ -5,13 +5,17 @@ B rows, T tokens, S latent slots, K dimensions of one, W width, D embedding widt
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import torch
 from torch import nn
 
-from difflm.models.causal_lm import CausalLMDecoder
 from difflm.models.decoder import Batch
 from difflm.models.token_encoder import Reading, TokenEncoder
+
+if TYPE_CHECKING:
+    from difflm.models.causal_lm import CausalLMDecoder
 
 PLACES = 1024
 """Positions with an embedding of their own; later ones share the last."""
@@ -33,6 +37,11 @@ class DocumentEncoder(TokenEncoder):
         self.place = nn.Parameter(torch.randn(PLACES, width) * 0.05)
         self.add_blocks(width, layers, heads, slots, slot_dim)
 
+    @property
+    def decoder(self) -> CausalLMDecoder:
+        """Whose tokens it reads."""
+        return self._decoder[0]
+
     @torch.no_grad()
     def token_states(self) -> torch.Tensor:
         """What (V, W) the blocks get of each token alone."""
@@ -41,7 +50,7 @@ class DocumentEncoder(TokenEncoder):
 
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """The decoder's own text_ids and text_mask."""
-        return self._decoder[0].prepare(rows)
+        return self.decoder.prepare(rows)
 
     def read_row(self, batch: Batch) -> Reading:
         """Posterior and states; T is that of the longest record of the batch."""

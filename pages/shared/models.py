@@ -60,14 +60,14 @@ def warm_up(run: Run | None = None) -> None:
 
     def work() -> None:
         time.sleep(PAUSE)
-        for name in ("difflm.report_html", "difflm.pipeline"):
+        # Streamlit collects garbage after every script run, with all others waiting. Torch and pandas are millions of
+        # objects that never become garbage: a quarter of a second each time, unless they are set apart.
+        for name in ("difflm.report_html", "torch", "difflm.pipeline"):
             importlib.import_module(name)
+            gc.freeze()
         with TURNS.taken():
             if key is not None and KEPT.key is None:
                 KEPT.load(key)
-        # Streamlit collects garbage after every script run, with all others waiting. Torch, transformers and pandas are
-        # millions of objects that never become garbage: a quarter of a second each time, unless they are set apart.
-        gc.collect()
         gc.freeze()
 
     threading.Thread(target=work, name="warm-up", daemon=True).start()

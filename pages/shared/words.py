@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
-from pages.shared.documents import is_documents
+if TYPE_CHECKING:
+    import pandas as pd
 
 LATENT = (
     "Each record is compressed into a short list of numbers, its latent z (16 by default). "
@@ -80,4 +81,6 @@ EDIT = (
 
 def record_word(rows: pd.DataFrame, count: int = 1) -> str:
     """What one record of a run is called, or several: a row of a table, or a document."""
+    from pages.shared.documents import is_documents  # pandas: the first visitor's heading does not wait for it
+
     return ("document" if is_documents(rows) else "row") + ("" if count == 1 else "s")
