@@ -81,6 +81,7 @@ EDIT = (
 
 def record_word(rows: pd.DataFrame, count: int = 1) -> str:
     """What one record of a run is called, or several: a row of a table, or a document."""
-    from pages.shared.documents import is_documents  # pandas: the first visitor's heading does not wait for it
+    # Here, since it brings pandas, for which the heading that the first visitor sees does not wait.
+    from pages.shared.documents import is_documents
 
     return ("document" if is_documents(rows) else "row") + ("" if count == 1 else "s")
