@@ -18,7 +18,7 @@ class FakeModel:
     calls: ClassVar[list[tuple[str, dict[str, Any]]]] = []
 
     def __init__(self) -> None:
-        self.schema = types.SimpleNamespace(names=["age", "colour"], target=None)
+        self.schema = types.SimpleNamespace(names=["age", "colour"], target=None, record="table")
         self.config = types.SimpleNamespace(latent=types.SimpleNamespace(size=3))
 
     @classmethod

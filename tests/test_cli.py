@@ -427,6 +427,25 @@ def test_evaluate_a_run(scored: dict[str, Any], run: Run, monkeypatch: pytest.Mo
     assert len(scored["posterior"]) == len(scored["decoder_alone"]) == 8
     assert scored["latent"]["kl"] == 9.0
     assert scored["raw_validity"] == 1.0
+    assert execute(["evaluate", "--real", str(run.path), "--rows", "3"]) == 0
+    assert [len(scored[name]) for name in ("posterior", "decoder_alone", "real")] == [3, 3, 8]
+    assert execute(["evaluate", "--real", str(run.path), "--rows", "0"]) == 2
+
+
+@pytest.mark.parametrize(("record", "most"), [("table", 5), ("tool", 2)])
+def test_a_large_run_is_judged_by_a_part(
+    scored: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch, record: str, most: int
+) -> None:
+    monkeypatch.setattr(evaluate, "read_frame", lambda path: pd.read_parquet(path))
+    monkeypatch.setattr(evaluate, "MOST_ROWS", 5)
+    monkeypatch.setattr(evaluate, "MOST_DOCUMENTS", 2)
+    loaded = evaluate.load_model(str(run.path))
+    loaded.schema.record = record
+    monkeypatch.setattr(evaluate, "load_model", lambda path: loaded)
+    for name in ("train", "validation", "test"):
+        pd.DataFrame({"age": range(8)}).to_parquet(run.directory("data") / f"{name}.parquet")
+    assert execute(["evaluate", "--real", str(run.path)]) == 0
+    assert len(scored["synthetic"][0]) == len(scored["posterior"]) == len(scored["decoder_alone"]) == most
 
 
 def test_a_request_survives_its_run(tmp_path: Path) -> None:

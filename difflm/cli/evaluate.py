@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from difflm.schema import Schema
 
 
+MOST_ROWS, MOST_DOCUMENTS = 100_000, 500
+"""What a run writes of each set where --rows says nothing: as many as it was trained on, up to this."""
+
+
 @dataclass(kw_only=True)
 class Inputs:
     """The frames to score and what is known beside them; `extra` goes to `evaluate` as it is."""
@@ -43,6 +47,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--val", metavar="FILE", help="real rows that choose the settings of the MLE model")
     add("--target", metavar="COL", help="column that the MLE model predicts")
     add("--sets", type=int, default=1, metavar="K", help="sets that a run generates")
+    add(
+        "--rows",
+        type=int,
+        metavar="N",
+        help="of each set that a run makes (default: as many as it was trained on, at most "
+        f"{MOST_ROWS:,}, or {MOST_DOCUMENTS} documents)",
+    )
     add("--seed", type=int, default=0)
     add("--log-clip", action="store_true", help="score a numeric target as log(clip(y, 1, 20000))")
     add("--no-references", action="store_true", help="leave out the reference rows")
@@ -54,6 +65,8 @@ def evaluate(options: argparse.Namespace) -> None:
     """Score, print the table, write the reports."""
     if options.sets < 1:
         raise ConfigError("at least 1 for --sets", str(options.sets))
+    if options.rows is not None and options.rows < 1:
+        raise ConfigError("at least 1 for --rows", str(options.rows))
     run = run_of(options.real)
     _check_files(options, run)
     inputs = _from_files(options) if run is None else _from_run(run, options)
@@ -121,11 +134,13 @@ def _from_run(run: Run, options: argparse.Namespace) -> Inputs:
         raise DataError("rows to test on", "none", "name some with --test")
     model = load_model(str(run.path))
     extra: dict[str, Any] = {"latent": latent_use(model, test)}
+    most = MOST_ROWS if model.schema.record == "table" else MOST_DOCUMENTS
+    count = options.rows or min(len(real), most)
     if options.synthetic:
         synthetic = [read_frame(path) for path in options.synthetic]
     else:
         print("generating rows", file=sys.stderr, flush=True)
-        synthetic = [model.sample(len(real), seed=options.seed + k) for k in range(options.sets)]
+        synthetic = [model.sample(count, seed=options.seed + k) for k in range(options.sets)]
         tallies = [frame.attrs.get("generation", {}) for frame in synthetic]
         attempts = sum(int(tally.get("attempts", 0)) for tally in tallies)
         if attempts:
@@ -133,8 +148,9 @@ def _from_run(run: Run, options: argparse.Namespace) -> Inputs:
     for frame in synthetic:
         frame.attrs = {}
     print("decoding encoded rows", file=sys.stderr, flush=True)
-    extra["posterior"] = model.posterior_rows(real, seed=options.seed).dropna(how="all")
-    extra["decoder_alone"] = model.decoder_alone(len(real), seed=options.seed)
+    chosen = real if count >= len(real) else real.sample(count, random_state=options.seed)
+    extra["posterior"] = model.posterior_rows(chosen, seed=options.seed).dropna(how="all")
+    extra["decoder_alone"] = model.decoder_alone(count, seed=options.seed)
     for name in ("posterior", "decoder_alone"):
         extra[name].attrs = {}
     target = options.target or run.config.get("target") or model.schema.target
