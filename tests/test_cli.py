@@ -439,7 +439,7 @@ def test_a_large_run_is_judged_by_a_part(
     monkeypatch.setattr(evaluate, "read_frame", lambda path: pd.read_parquet(path))
     monkeypatch.setattr(evaluate, "MOST_ROWS", 5)
     monkeypatch.setattr(evaluate, "MOST_DOCUMENTS", 2)
-    loaded = evaluate.load_model(str(run.path))
+    loaded: Any = evaluate.load_model(str(run.path))
     loaded.schema.record = record
     monkeypatch.setattr(evaluate, "load_model", lambda path: loaded)
     for name in ("train", "validation", "test"):
