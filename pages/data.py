@@ -8,6 +8,7 @@ from difflm.data import BUILTIN
 from pages.shared.column_editor import edit_columns
 from pages.shared.datasets import builtin_title, current, from_builtin, from_upload, inferred, prepare
 from pages.shared.document_data import KINDS, documents_page
+from pages.shared.public import whereabouts
 from pages.shared.record_text import show_text
 from pages.shared.session import guard
 from pages.shared.split import show_split
@@ -33,7 +34,7 @@ with shown():
                 *("py", "md"),
             ],
             help="CSV, TSV, Parquet, JSON, JSONL or Excel, also zipped; Python files, or a zip of source; up to "
-            "200 MB. It stays on this machine.",
+            f"200 MB. {whereabouts()}",
         )
         if file is not None:
             wanted = st.segmented_control(
@@ -54,7 +55,7 @@ with shown():
             table = from_builtin(name)
 
 if table is None:
-    empty("Upload a file, or switch to a built-in one to try things out. Nothing leaves this machine.")
+    empty(f"Upload a file, or switch to a built-in one to try things out. {whereabouts()}")
     if "data" in st.session_state:
         next_steps(("train", "Train", ":material/model_training:"))
     st.stop()

@@ -7,6 +7,7 @@ import streamlit as st
 from difflm.errors import DiffLMError
 from pages.shared.models import warm_up
 from pages.shared.picker import demos
+from pages.shared.public import whereabouts
 from pages.shared.session import choose_run, guard
 from pages.shared.states import empty, failure
 from pages.shared.words import LATENT
@@ -24,7 +25,7 @@ st.title("Turn real records into synthetic ones, and see how", anchor=False)
 st.markdown(
     "difflm learns the rows of your table, or your JSON documents or code, as points in a small space, draws new "
     "points there, and writes them out as new records. You can look at that space, walk between two records, and see "
-    "how private and useful the result is. Everything runs on this machine.",
+    f"how private and useful the result is. {whereabouts()}",
     width=820,
 )
 bundled = {run.name: run for run in demos()}

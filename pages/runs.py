@@ -10,7 +10,7 @@ from pages.shared import charts
 from pages.shared.live import curves_of
 from pages.shared.palette import Palette
 from pages.shared.picker import all_runs, has_model, is_demo
-from pages.shared.public import may_train
+from pages.shared.public import is_public, may_train
 from pages.shared.run_table import SERIES, confirm_delete, offer_undo, run_table
 from pages.shared.session import choose_run, guard
 from pages.shared.settings_form import overrides_of
@@ -19,7 +19,8 @@ from pages.shared.states import empty, heading, shown
 guard("runs")
 heading(
     "Runs",
-    "Every training on this machine. Tick one to work with it, or several to compare their curves.",
+    f"{'Your trainings, and the demos' if is_public() else 'Every training on this machine'}. Tick one to work with "
+    "it, or several to compare their curves.",
 )
 
 offer_undo()

@@ -60,9 +60,20 @@ def test_what_is_a_day_old_goes_when_somebody_comes(open_page: Open, root: Path)
     assert not old.path.exists() and fresh.path.exists()
 
 
+@pytest.mark.usefixtures("public")
+def test_it_says_where_an_upload_goes_and_shows_no_folders(open_page: Open, root: Path) -> None:
+    run = fake_run(root / "demo-gapminder")
+    for page in ("home", "data"):
+        told = words(open_page(page))
+        assert "goes to its server" in told and "leaves this machine" not in told
+    command = open_page("share", run="demo-gapminder").code[0].value
+    assert "share demo-gapminder --out" in command and str(run.path.parent) not in command
+
+
 def test_ones_own_machine_has_no_such_limits(open_page: Open, root: Path) -> None:
     fake_run(root / "runs" / "mine")
     assert runs_shown(open_page("runs")) == ["mine"]
+    assert "Nothing leaves this machine" in words(open_page("data"))
 
 
 def test_a_deleted_run_can_be_brought_back(open_page: Open, root: Path) -> None:

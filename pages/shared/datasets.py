@@ -32,7 +32,7 @@ from difflm.errors import DataError
 from difflm.runs import clean_name, run_path, runs_root
 from difflm.schema import Kind, Record, Schema
 from pages.shared.column_editor import Choice
-from pages.shared.public import named
+from pages.shared.public import is_public, named
 from pages.shared.session import visitor_folder
 
 if TYPE_CHECKING:
@@ -238,7 +238,9 @@ def new_run_path(name: str, *, exact: bool = False) -> Path:
 
 
 def command_line(arguments: list[str]) -> str:
-    """The command to copy."""
+    """The command to copy; visitors of a shared machine see names in place of its folders."""
+    if is_public():
+        arguments = [Path(part).name if os.path.isabs(part) else part for part in arguments]
     return "python -m difflm " + " ".join(shlex.quote(part) for part in arguments)
 
 

@@ -36,6 +36,16 @@ def may_train() -> bool:
     return not is_public() or os.environ.get("DIFFLM_TRAINING", "on").lower() != "off"
 
 
+def whereabouts() -> str:
+    """Where an upload goes: on a shared machine it does leave the house."""
+    if is_public():
+        return (
+            "This is a shared demo: an upload goes to its server, where it is removed after a day. Upload nothing "
+            "private; install difflm for that."
+        )
+    return "Nothing leaves this machine."
+
+
 def mark() -> str:
     """What ends the names of this visitor's runs."""
     return f"-{st.session_state['visitor'][:12]}"
