@@ -1,6 +1,6 @@
 """A first visit, as a picture of each step: upload a table, train, generate, download, compare.
 
-    python assets/first_visit.py TABLE.csv --out DIR [--target COL] [--theme dark] [--width 390]
+    python assets/first_visit.py TABLE.csv --out DIR [--target COL] [--theme dark] [--width 390] [--small]
 
 Only what a visitor sees is used: headings, buttons, links. Needs Chromium and playwright.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -22,13 +23,15 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.server import app, browser, settle  # noqa: E402
 
 TRAINING = 15 * 60_000
+SMALL, COLOURS = 800, 96
+"""Width and colours of the pictures with --small, which are kept in docs."""
 
 
 class Visit:
     """One browser window, its pictures by number, and how long each step took."""
 
-    def __init__(self, page: Any, out: Path) -> None:
-        self.page, self.out, self.number, self.since = page, out, 0, time.monotonic()
+    def __init__(self, page: Any, out: Path, small: bool) -> None:
+        self.page, self.out, self.small, self.number, self.since = page, out, small, 0, time.monotonic()
 
     def picture(self, name: str, whole: bool = True) -> None:
         """Of the page as it is now."""
@@ -39,7 +42,12 @@ class Visit:
             width, height = self.page.viewport_size["width"], self.page.viewport_size["height"]
             self.page.set_viewport_size({"width": width, "height": int(self.page.evaluate(block)) + 80})
             settle(self.page, 800)
-        self.page.screenshot(path=self.out / f"{self.number}-{name}.png")
+        path = self.out / f"{self.number}-{name}.png"
+        self.page.screenshot(path=path)
+        if self.small:
+            seen = Image.open(path).convert("RGB")
+            seen = seen.resize((SMALL, round(seen.height * SMALL / seen.width)), Image.Resampling.LANCZOS)
+            seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
         if whole:
             self.page.set_viewport_size({"width": width, "height": height})
         print(f"{self.number} {name}: {time.monotonic() - self.since:.1f} s", flush=True)
@@ -51,9 +59,9 @@ class Visit:
         (found if found.count() else self.page.get_by_role("link", name=label)).first.click()
 
 
-def visit(page: Any, table: Path, out: Path, target: str | None) -> None:
+def visit(now: Visit, table: Path, target: str | None) -> None:
     """From Home to a file on disk."""
-    now = Visit(page, out)
+    page = now.page
     now.picture("home")
     now.press("Use my data")
     page.locator("input[type=file]").set_input_files(table)
@@ -94,6 +102,7 @@ def main() -> None:
     parser.add_argument("--target", default=None)
     parser.add_argument("--theme", default="light", choices=["light", "dark"])
     parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--small", action="store_true", help="pictures of few kilobytes")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, app({"DIFFLM_RUNS": folder}) as url, browser() as chrome:
@@ -104,7 +113,7 @@ def main() -> None:
         page.set_default_timeout(60_000)
         page.goto(url)
         page.get_by_role("heading", level=1).wait_for()
-        visit(page, chosen.table, chosen.out, chosen.target)
+        visit(Visit(page, chosen.out, chosen.small), chosen.table, chosen.target)
 
 
 if __name__ == "__main__":
