@@ -1,7 +1,8 @@
 """A trained model on disk: the same files in a run directory and after `save_pretrained`.
 
-config.json, data/schema.json, vae/{codec.json, model.safetensors}, prior/. Weights are safetensors, settings
-JSON; the weights of a frozen causal LM are not copied, its path is in the config.
+config.json, data/schema.json, vae/{codec.json, model.safetensors}, prior/ with tilt.safetensors where generation is
+calibrated. Weights are safetensors, settings JSON; the weights of a frozen causal LM are not copied, its path is in
+the config.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from difflm.priors import PRIORS, load_prior
 from difflm.priors.base import Prior
 from difflm.schema import Schema
 
+TILT = "tilt.safetensors"
+
 
 @dataclass
 class Artifact:
@@ -35,6 +38,8 @@ class Artifact:
     codec: FittedCodec
     model: LatentLM
     prior: Prior
+    tilt: torch.Tensor | None = None
+    """What calibration adds to the decoder's logits (V,) when rows are drawn (training/calibrate.py)."""
 
 
 def save(artifact: Artifact, folder: Path) -> None:
@@ -46,6 +51,10 @@ def save(artifact: Artifact, folder: Path) -> None:
     save_model(artifact, folder / "vae")
     artifact.prior.save(folder / "prior")
     write_json(folder / "prior" / "kind.json", {"kind": artifact.prior.kind})
+    if artifact.tilt is None:
+        (folder / "prior" / TILT).unlink(missing_ok=True)
+    else:
+        save_file({"tilt": artifact.tilt}, folder / "prior" / TILT)
 
 
 def save_model(artifact: Artifact, folder: Path) -> None:
@@ -80,6 +89,13 @@ def load(folder: Path) -> Artifact:
             )
         model.load_state_dict(weights, strict=False)
         prior = load_prior(json.loads((folder / "prior" / "kind.json").read_text())["kind"], folder / "prior")
+        tilt = load_file(folder / "prior" / TILT)["tilt"] if (folder / "prior" / TILT).exists() else None
+        if tilt is not None and tilt.shape != (codec.vocabulary,):
+            raise RunError(
+                f"a tilt of {codec.vocabulary} tokens",
+                f"one of {len(tilt)}",
+                "it is of another model: train again",
+            )
     except DiffLMError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -88,4 +104,4 @@ def load(folder: Path) -> Artifact:
             f"{type(error).__name__}: {str(error).splitlines()[0]}",
             f"train it to the end, or name another folder (priors: {', '.join(PRIORS)})",
         ) from error
-    return Artifact(config, schema, codec, model.eval(), prior)
+    return Artifact(config, schema, codec, model.eval(), prior, tilt)

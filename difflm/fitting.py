@@ -178,7 +178,7 @@ def _train(dataset: Dataset, task: Task, host: Host) -> tuple[Trained, Artifact]
         else FittedCodec(schema, {}, {})
     )
     trained = train_all(config, codec, train, held, host, task.speed)
-    return trained, Artifact(config, schema, codec, trained.model, trained.prior)
+    return trained, Artifact(config, schema, codec, trained.model, trained.prior, trained.tilt)
 
 
 def _host(run: Run, should_stop: Callable[[], bool]) -> Host:

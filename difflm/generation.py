@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import pandas as pd
 import torch
@@ -67,10 +67,12 @@ def decode_latents(
     null: bool = False,
     only: dict[str, list[int]] | None = None,
     second: torch.Tensor | None = None,
+    tilt: torch.Tensor | None = None,
 ) -> tuple[pd.DataFrame, torch.Tensor, dict[str, int]]:
     """Canonical rows of z (n, Z) at noise level sigma, the row numbers that came through, and rejections.
 
-    `null` leaves the latent out: the decoder alone. `second` (n, T + H, d) are details of these very rows."""
+    `null` leaves the latent out: the decoder alone. `second` (n, T + H, d) are details of these very rows,
+    `tilt` (V,) is added to all logits."""
     device = next(model.parameters()).device
     model.eval()
     batch_size = batch_limit(model, batch_size)
@@ -88,6 +90,8 @@ def decode_latents(
                 if null
                 else model.inject(part, torch.full((len(part),), float(sigma), device=device))
             )
+            if tilt is not None:
+                injected = replace(injected, push=tilt.to(device).expand(len(part), -1))
             if second is None or model.details is None:
                 return model.decoder.write(injected, temperature, generator, only)
             given = model.details.given(second[first : first + batch_size].to(device))
@@ -158,7 +162,7 @@ class Chunks:
     it, when, and beside however many others.
 
     Without a prior the decoder writes alone. `valid` marks rows that fit the schema; `tests` are the caller's, each
-    with the reason for leaving a row out."""
+    with the reason for leaving a row out. `tilt` is that of `decode_latents`."""
 
     model: LatentLM
     prior: Prior | None
@@ -167,6 +171,7 @@ class Chunks:
     tests: Sequence[tuple[str, Keep]] = ()
     only: dict[str, list[int]] | None = None
     valid: Callable[[pd.DataFrame], pd.Series] | None = None
+    tilt: torch.Tensor | None = None
 
     def size(self, number: int) -> int:
         """Attempts in a chunk."""
@@ -190,7 +195,15 @@ class Chunks:
             z = self.prior.sample(count, generator, settings.noise)
         draw = int(torch.randint(2**31, (1,), generator=generator))
         rows, index, rejected = decode_latents(
-            self.model, z, settings.noise, settings.temperature, draw, most, self.prior is None, self.only
+            self.model,
+            z,
+            settings.noise,
+            settings.temperature,
+            draw,
+            most,
+            self.prior is None,
+            self.only,
+            tilt=self.tilt,
         )
         tally.attempts += count
         tally.count(rejected)

@@ -25,6 +25,7 @@ from difflm.priors.diffusion import DiffusionPrior
 from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 from difflm.schema import Kind, Schema
+from difflm.sections import SampleConfig
 from difflm.training.fit import encode_batch, prepare, some_rows
 
 LEAST_LOOKED_AT = 200
@@ -165,6 +166,7 @@ class DiffLM:
             seed=seed,
             tests=tests,
             valid=self._valid,
+            tilt=self._tilt(config.sample) if source is self.artifact.prior else None,
         )
 
     def sample(self, n: int, **settings: Any) -> pd.DataFrame:
@@ -192,7 +194,8 @@ class DiffLM:
         """Rows of latents (n, Z): the likeliest, or drawn at the config's temperature."""
         latents = torch.from_numpy(np.atleast_2d(np.asarray(z, dtype=np.float32)))
         temperature = 0.0 if greedy else self.config.sample.temperature
-        rows, index, _ = decode_latents(self.artifact.model, latents, noise, temperature, seed)
+        tilt = self._tilt(self.config.sample.model_copy(update={"noise": noise, "temperature": temperature}))
+        rows, index, _ = decode_latents(self.artifact.model, latents, noise, temperature, seed, tilt=tilt)
         return self._in_place(rows, index, len(latents), seed)
 
     def reconstruct(self, rows: pd.DataFrame, details: bool = True) -> pd.DataFrame:
@@ -270,6 +273,12 @@ class DiffLM:
         frame = self.typed(rows, seed, 0)
         frame.index = pd.Index(index.numpy())
         return frame.reindex(range(n)) if len(frame) < n else frame
+
+    def _tilt(self, settings: SampleConfig) -> torch.Tensor | None:
+        """What the run's own generation was calibrated with; other settings have errors of their own."""
+        own = self.config.sample
+        same = (settings.noise, settings.temperature) == (own.noise, own.temperature)
+        return self.artifact.tilt if same else None
 
     def _valid(self, rows: pd.DataFrame) -> pd.Series:
         """Which canonical rows fit the schema."""

@@ -274,6 +274,11 @@ class PriorConfig(Section):
         10.0, gt=1, description="Sigma at which sampling begins; latents have variance 1"
     )
     components: int = Field(50, ge=1, description="gmm: components")
+    calibration: int = Field(
+        3,
+        ge=0,
+        description="Rounds in which the frequencies of what is generated are brought to those of the training rows",
+    )
 
 
 class SampleConfig(Section):

@@ -8,7 +8,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from difflm.formats.documents import TextFormat
 from difflm.formats.json_watch import JsonWatch
+from difflm.formats.text_grammar import TextGrammar
+from difflm.models.pretrained import load_tokenizer
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
@@ -50,6 +53,27 @@ def test_what_ends_a_record_soonest() -> None:
     assert watch.endings == (b'"',)
     watch.feed(b'", "b": [')
     assert watch.endings[0] == b"}]"
+
+
+def test_a_key_ends_early_where_it_is_a_new_one() -> None:
+    watch = JsonWatch(300)
+    watch.feed(b'{"name": 1, "na')
+    assert watch.endings == (b'"',)
+    watch.feed(b"me")
+    assert watch.endings == ()
+    watch.feed(b"s")
+    assert watch.endings == (b'"',)
+
+
+def test_an_ending_opens_nothing() -> None:
+    tokenizer = load_tokenizer("base-tiny")
+    grammar = TextGrammar(TextFormat(9), tokenizer, len(tokenizer))
+    pieces = [
+        piece for piece, fits in zip(grammar.pieces, grammar.beginning(b"}]").tolist(), strict=True) if fits
+    ]
+    assert b"}" in pieces and b"]" in pieces and not [piece for piece in pieces if piece.strip(b"}]")]
+    begun = [piece for piece in grammar.pieces if piece[:1] == b"}"]
+    assert len(begun) > sum(piece[:1] == b"}" for piece in pieces)
 
 
 def test_a_long_document_is_late() -> None:

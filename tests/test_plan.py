@@ -8,7 +8,15 @@ import torch
 
 from difflm.config import Config
 from difflm.errors import ConfigError
-from difflm.training.plan import ENOUGH_STEPS, MOST_EPOCHS, Size, make_plans, with_leftover
+from difflm.training.plan import (
+    ENOUGH_STEPS,
+    MOST_EPOCHS,
+    MOST_ROUND,
+    Size,
+    calibration_rows,
+    make_plans,
+    with_leftover,
+)
 from difflm.training.speed import REFERENCE_SECONDS, machine_speed
 from difflm.training.speed import probe as real_probe
 
@@ -33,7 +41,20 @@ def test_more_time_gives_more_steps_in_every_stage() -> None:
 def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
     plans = make_plans(Config(), ADULT)
     seconds = sum(plan.seconds or 0 for plan in plans.values())
-    assert seconds == pytest.approx(600 * 0.98 - 30)
+    assert seconds == pytest.approx(600 * 0.94 - 30)
+
+
+def test_calibration_takes_what_the_limit_allows_and_no_more_than_the_table_needs() -> None:
+    rows = [
+        calibration_rows(Config.from_preset(name), Size(10**6, 40.0))
+        for name in ("quick", "standard", "thorough")
+    ]
+    assert rows[0] < rows[1] < rows[2] <= MOST_ROUND
+    assert calibration_rows(Config(), Size(400, 10.0)) == 800
+    for changes in ({"time_limit": 0.1}, {"prior.calibration": 0}, {"sample.temperature": 0}):
+        assert calibration_rows(Config.from_preset("standard", changes), Size(10**6, 40.0)) == 0
+    uncalibrated = make_plans(Config.from_preset("standard", {"prior.calibration": 0}), ADULT)
+    assert sum(plan.seconds or 0 for plan in uncalibrated.values()) == pytest.approx(600 * 0.98 - 30)
 
 
 def test_what_stage_1_leaves_goes_to_the_prior() -> None:

@@ -42,8 +42,13 @@ class Slot:
 
     @property
     def size(self) -> int:
-        """Tokens of this slot."""
+        """How many tokens it has."""
         return self.hi - self.lo
+
+    @property
+    def tokens(self) -> slice:
+        """Which of all they are."""
+        return slice(self.lo, self.hi)
 
 
 class FittedCodec:

@@ -29,8 +29,9 @@ class JsonWatch:
 
     @property
     def endings(self) -> tuple[bytes, ...]:
-        """Close a string; else what is open; else begin the string that has to come. A key is written to its end."""
-        if self.in_string and self.is_key:
+        """Close a string; else what is open; else begin the string that has to come. A key ends where it is none that
+        was there before."""
+        if self.in_string and self.is_key and (not self.text or bytes(self.text) in (self.open[-1] or ())):
             return ()
         return (b'"',) if self.in_string else (b"}]", b'"')
 

@@ -26,6 +26,8 @@ from difflm.formats.base import RecordFormat
 LINE_END = "\n"
 """Ends the record where the tokenizer has no end-of-sequence token."""
 
+CLOSING = b"}]"
+"""Bytes that end something and begin nothing."""
 NO_END = "<|no end token|>"
 
 
@@ -86,9 +88,11 @@ class TextGrammar:
         return self._pieces
 
     def beginning(self, first: bytes) -> torch.Tensor:
-        """Which entries (V) of the vocabulary begin with one of these bytes."""
+        """Which entries (V) of the vocabulary begin with one of these bytes, and open nothing after it."""
         if first not in self._beginning:
-            flags = [piece[:1] != b"" and piece[0] in first for piece in self.pieces]
+            flags = [
+                bool(piece) and piece[0] in first and not piece[1:].strip(CLOSING) for piece in self.pieces
+            ]
             self._beginning[first] = torch.tensor(flags)
         return self._beginning[first]
 

@@ -164,8 +164,8 @@ class CompactDecoder(Decoder):
 
     def slot_logits(self, x: torch.Tensor, slot: int, head: torch.Tensor) -> torch.Tensor:
         """Logits (..., slot size) of hidden states (..., D) at one slot, by the rows `head` (V, D)."""
-        at = self.codec.slots[slot]
-        return F.linear(x, head[at.lo : at.hi], self.bias[at.lo : at.hi])
+        at = self.codec.slots[slot].tokens
+        return F.linear(x, head[at], self.bias[at])
 
     def _text_losses(
         self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor, head: torch.Tensor
@@ -201,6 +201,9 @@ class CompactDecoder(Decoder):
                 if slot is None
                 else self.slot_logits(writer.hidden, slot, head)
             )
+            if injected.push is not None:
+                at = slice(None) if slot is None else self.codec.slots[slot].tokens
+                logits = logits + injected.push[:, at]
             logits = logits.float().masked_fill(~grammar.allowed(), -torch.inf)
             choice = choose(logits, temperature, generator)
             grammar.advance(choice)

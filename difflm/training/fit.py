@@ -27,6 +27,7 @@ from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.priors.gmm import MixturePrior
 from difflm.schema import Schema
+from difflm.training.calibrate import calibrate
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.look import LOOKED_AT, Look
@@ -35,6 +36,7 @@ from difflm.training.plan import (
     EVALUATION_ROWS,
     LEAST_BATCH,
     Size,
+    calibration_rows,
     make_plans,
     with_leftover,
 )
@@ -67,6 +69,8 @@ class Trained:
     train_rows: NDArray[np.intp]
     validation_latents: Latents
     stopped: str | None
+    tilt: torch.Tensor | None = None
+    """Of generated rows, towards the frequencies of the training rows."""
 
 
 def train_all(
@@ -112,11 +116,14 @@ def train_all(
         stage = "prior"
         plan = with_leftover(plans, left)
         prior = train_prior(config, plan, latents[0], latents[1], host, accelerator)
+        tilt = None
+        if rows := calibration_rows(config, size, speed):
+            tilt = ranks.Ranks(accelerator).decided(lambda: calibrate(config, model, prior, batch, rows))
     except Stopped:
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], encoded, latents[1], stage)
-    return Trained(model.eval(), codec, prior, latents[0], encoded, latents[1], None)
+    return Trained(model.eval(), codec, prior, latents[0], encoded, latents[1], None, tilt)
 
 
 def check_decoder(config: Config, schema: Schema, rows: pd.DataFrame) -> None:

@@ -28,6 +28,10 @@ OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
 OVERHEAD_SHARE = 0.02
 """What is left of the time limit for starting, reading, encoding, the latent use and the first samples, of rows and of
 documents; half of a short limit."""
+CALIBRATION_SHARE, WRITTEN_TOKENS = 0.04, 25_000.0
+"""Of the time limit at most for generating and counting (training/calibrate.py), and tokens written in a second."""
+LEAST_ROUND, MOST_ROUND = 512, 16_384
+"""Rows of a round of that: with fewer the counts are noise, with more nothing is gained."""
 MOST_EPOCHS = {"lm": 2.0, "vae": 30.0, "prior": 200.0}
 ENOUGH_STEPS = {"lm": 120, "vae": 1500, "prior": 3000}
 """Passes over the table at most. Beyond, rows are learned by heart (stage 1: the learning rate has to come down before
@@ -55,7 +59,8 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     limit = config.time_limit * 60
     compact = config.decoder.kind == "compact"
     overhead = OVERHEAD_SECONDS if compact else DOCUMENT_SECONDS
-    budget = max(limit * (1 - OVERHEAD_SHARE) - overhead, limit / 2)
+    after = OVERHEAD_SHARE + (CALIBRATION_SHARE if compact and config.prior.calibration else 0.0)
+    budget = max(limit * (1 - after) - overhead, limit / 2)
     lm_share = config.lm.share if compact else 0.0
     prior_share = config.prior.share if config.prior.kind == "diffusion" else 0.05
     shares = {"lm": lm_share, "prior": prior_share, "vae": 1 - lm_share - prior_share}
@@ -125,6 +130,16 @@ def with_leftover(plans: dict[str, Plan], left: float) -> Plan:
     gained = min(1.0, vae.seconds * left / prior.seconds)
     steps = int(min(prior.steps * (1 + gained), prior.most_steps))
     return replace(prior, steps=steps, seconds=prior.seconds * (1 + gained))
+
+
+def calibration_rows(config: Config, size: Size, speed: float = 1.0) -> int:
+    """Rows to generate in each round of calibration: at most twice the table; 0 where time is too short, or it is
+    off."""
+    rounds = config.prior.calibration
+    if not rounds or config.decoder.kind != "compact" or config.sample.temperature == 0:
+        return 0
+    rows = CALIBRATION_SHARE * config.time_limit * 60 * speed * WRITTEN_TOKENS / size.tokens / rounds
+    return 0 if rows < LEAST_ROUND else int(min(rows, MOST_ROUND, max(LEAST_ROUND, 2 * size.rows)))
 
 
 def row_operations(config: Config, size: Size, stage: str) -> float:
