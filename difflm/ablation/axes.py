@@ -122,6 +122,7 @@ AXES: dict[str, list[Variant]] = {
         *_named("sample.noise", 0.0, 0.2, 0.8, word="diffusion ends at sigma"),
         *_named("sample.temperature", 0.5, 0.8, 0.9, word="temperature"),
         *_named("sample.diffusion_steps", 6, 24, word="Heun steps"),
+        Variant("no calibration", {"prior.calibration": 0}),
     ],
 }
 

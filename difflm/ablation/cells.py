@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from difflm.ablation.axes import BASE, Variant
+from difflm.artifact import Artifact
 from difflm.benchmark.tables import Table
 from difflm.config import Config
 from difflm.curves import Curves
@@ -128,7 +129,19 @@ class Cells:
         elif isinstance(prior, DiffusionPrior):
             steps = config.sample.diffusion_steps
             prior = DiffusionPrior(prior.denoise, prior.normaliser, prior.config, steps)
-        return DiffLM(replace(base.artifact, config=config, prior=prior), base.run)
+        made = replace(base.artifact, config=config, prior=prior)
+        return DiffLM(replace(made, tilt=self._tilt(made)), base.run)
+
+    def _tilt(self, made: Artifact) -> torch.Tensor | None:
+        """Calibration of its own: that of the base belongs to the base's prior and draws."""
+        from difflm.training.calibrate import calibrate
+        from difflm.training.fit import mean_tokens, prepare
+        from difflm.training.plan import Size, calibration_rows
+
+        train = self.table.dataset.train
+        batch = prepare(made.model, made.schema.canonical(train))
+        rows = calibration_rows(made.config, Size(len(train), mean_tokens(batch)))
+        return calibrate(made.config, made.model, made.prior, batch, rows) if rows else None
 
     def _base_model(self, seed: int) -> DiffLM:
         if self._base is None or self._base[0] != seed:
