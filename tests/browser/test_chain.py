@@ -124,3 +124,23 @@ def test_chain(site: tuple[str, Path, Any], tmp_path: Path) -> None:
         page.get_by_role("button", name="Report as one HTML page").click()
     assert "<html" in Path(download.value.path()).read_text()[:500]
     page.close()
+
+
+def test_two_visitors_at_once_see_only_their_own_uploads(site: tuple[str, Path, Any], tmp_path: Path) -> None:
+    before = {path.parent for path in (site[1] / "runs" / "uploads").glob("*/*.parquet")}
+    visitors = {}
+    for name in ("cats", "dogs"):
+        file = tmp_path / f"{name}.csv"
+        table(60).to_csv(file, index=False)
+        visitors[name] = open_page(site, "data")
+        visitors[name].locator("input[type=file]").set_input_files(file)
+    for page in visitors.values():
+        page.get_by_role("button", name="Use this table").click()
+    for name, page in visitors.items():
+        page.get_by_role("button", name="Start training").wait_for()
+        seen = page.get_by_test_id("stMain").inner_text()
+        assert f"Table: {name}" in seen and not [other for other in {*visitors} - {name} if other in seen]
+    folders = {path.parent for path in (site[1] / "runs" / "uploads").glob("*/*.parquet")} - before
+    assert len(folders) == 2 and all(folder.stat().st_mode & 0o077 == 0 for folder in folders)
+    for page in visitors.values():
+        page.close()
