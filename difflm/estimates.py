@@ -26,7 +26,7 @@ class Estimate:
     minutes: float
     memory_gb: float
     parameters: int
-    """Trained weights; those of a causal LM by path are not counted."""
+    """Trained weights; those of a causal LM are added by models/lm_memory.py."""
     download: bool
     """Whether a language model may have to be fetched or read from disk first."""
 

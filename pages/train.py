@@ -6,8 +6,8 @@ import streamlit as st
 
 from difflm import jobs
 from difflm.config import PRESETS, Config
-from difflm.estimates import estimate
 from difflm.runs import ACTIVE
+from pages.shared.costs import cost_of
 from pages.shared.datasets import built_in_choice, command_line, current, new_run_path
 from pages.shared.document_data import MANY
 from pages.shared.live import watch
@@ -93,7 +93,7 @@ with st.expander("Advanced: every setting", icon=":material/tune:"), shown():
 with shown():
     config = Config.from_preset(preset, changes)
     check_caps(config)
-cost = estimate(config.for_record(data.record), data.rows, len(data.columns))
+cost = cost_of(config, data)
 early = "Small tables stop earlier, when validation no longer improves."
 rough = "A rough estimate from the sizes of model and table."
 figures(

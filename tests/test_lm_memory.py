@@ -12,9 +12,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from difflm.config import Config
 from difflm.errors import ConfigError, ResourceError
+from difflm.estimates import estimate
 from difflm.models import causal_loading, lm_memory
 from difflm.models.causal_loading import load_decoder
-from difflm.models.lm_memory import GB, check_step, need_of
+from difflm.models.lm_memory import GB, check_step, need_of, with_decoder
 from difflm.sections import DecoderConfig
 from difflm.training.fit import check_decoder
 from tests.test_injections import fitted
@@ -65,6 +66,18 @@ def test_the_estimate_is_near_what_is_kept(name: str, training: str) -> None:
     assert need.weights == weights * (1 if training == "frozen" else 6)
     cache = lm(input_ids=torch.zeros(1, 100, dtype=torch.long), use_cache=True).past_key_values
     assert need.cache == sum(one.nbytes for layer in cache.layers for one in (layer.keys, layer.values))
+
+
+def test_the_cost_of_a_training_counts_the_language_model() -> None:
+    config = Config.from_preset("standard").for_record("tool")
+    alone = estimate(config, 2_000, 1)
+    short, long = (with_decoder(alone, config, tokens) for tokens in (100, 500))
+    assert alone.memory_gb + 1 < short.memory_gb < long.memory_gb < 8
+    assert short.parameters - alone.parameters == 4_885_760  # those of base-tiny, which are trained along
+    frozen = config.model_copy(update={"decoder": config.decoder.model_copy(update={"training": "frozen"})})
+    assert with_decoder(alone, frozen, 100).parameters == alone.parameters
+    missing = config.model_copy(update={"decoder": config.decoder.model_copy(update={"path": "not/here"})})
+    assert with_decoder(alone, missing, 100) == alone
 
 
 def test_a_refusal_names_a_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,19 @@ D width, F hidden width of the MLP, A width of queries, keys and values together
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from difflm.errors import ResourceError
-from difflm.estimates import COPIES
+from difflm.config import Config
+from difflm.errors import DiffLMError, ResourceError
+from difflm.estimates import COPIES, Estimate
 from difflm.memory import free_bytes
 from difflm.models.causal_nll import LOGIT_BUDGET
+from difflm.models.pretrained import load_config
 from difflm.sections import DecoderConfig
 
 JOINT = 1.5
@@ -28,6 +30,10 @@ SURE = 0.75
 WRITTEN = 32
 """Rows whose keys and values have to fit beside the weights for anything to be written."""
 GB = 2.0**30
+FLOAT = 4
+"""Bytes of a number on a CPU."""
+LIBRARY_BYTES = 3e8
+"""Of `transformers`, once it is imported."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,22 @@ def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int) -> N
         row=tokens * layers * numbers * size,
         logits=tokens * text.vocab_size * LOGIT_BYTES,
         cache=2 * layers * shared * head * tokens * size,
+    )
+
+
+def with_decoder(cost: Estimate, config: Config, tokens: float) -> Estimate:
+    """`cost` with what the causal LM of `config` adds: the longest records decide, since a batch is as long as these.
+    The same `cost` where the LM's config is not at hand."""
+    try:
+        found = load_config(str(config.decoder.path))
+    except DiffLMError:
+        return cost
+    need = need_of(found, config.decoder, tokens, FLOAT)
+    trained = weight_bytes(found, None, 1) if config.decoder.joint else 0
+    return replace(
+        cost,
+        memory_gb=cost.memory_gb + (LIBRARY_BYTES + need.weights + need.step(config.vae.batch_size)) / 1e9,
+        parameters=cost.parameters + int(trained),
     )
 
 

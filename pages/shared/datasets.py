@@ -52,6 +52,8 @@ class Data:
     kinds: dict[str, str]
     """Kinds by column that are not left to inference."""
     record: Record = "table"
+    longest: int = 0
+    """Characters of the longest document."""
 
     def arguments(self, run: Path, preset: str, changes: dict[str, Any]) -> list[str]:
         """What stands after `difflm` to train on this table."""
@@ -116,6 +118,7 @@ class Table:
             columns=choice.keep,
             kinds={name: str(kind) for name, kind in kinds.items() if name in choice.keep},
             record=self.record,
+            longest=longest_document(self.frame, self.record),
         )
 
 
@@ -219,7 +222,10 @@ def built_in_choice() -> Data | None:
     with st.spinner("Loading the table …"):
         table = from_builtin(name)
     known = BUILTIN[name]
-    return Data(name, name, known.target, len(table.frame), list(table.frame.columns), {}, known.record)
+    longest = longest_document(table.frame, known.record)
+    return Data(
+        name, name, known.target, len(table.frame), list(table.frame.columns), {}, known.record, longest
+    )
 
 
 def new_run_path(name: str, *, exact: bool = False) -> Path:
@@ -235,6 +241,11 @@ def new_run_path(name: str, *, exact: bool = False) -> Path:
     while (path := run_path(root, clean if number == 1 else named(clean_name(f"{name}-{number}")))).exists():
         number += 1
     return path
+
+
+def longest_document(frame: pd.DataFrame, record: Record) -> int:
+    """Characters of the longest; 0 for a table."""
+    return 0 if record == "table" else int(frame[record].astype(str).str.len().max())
 
 
 def command_line(arguments: list[str]) -> str:
