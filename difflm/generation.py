@@ -22,8 +22,6 @@ from difflm.priors.base import Prior
 from difflm.sections import SampleConfig
 from difflm.training.loop import seeded
 
-FIRST_BATCH = 64
-"""Rows of the first batch; each next one is twice as large up to sample.batch_size, so a few rows come at once."""
 DOUBLINGS = 40
 """After so many any limit is reached."""
 CACHE_BYTES = 512 * 2**20
@@ -175,9 +173,8 @@ class Chunks:
 
     def size(self, number: int) -> int:
         """Attempts in a chunk."""
-        return min(
-            batch_limit(self.model, self.settings.batch_size), FIRST_BATCH * 2 ** min(number, DOUBLINGS)
-        )
+        first = self.model.decoder.first_rows
+        return min(batch_limit(self.model, self.settings.batch_size), first * 2 ** min(number, DOUBLINGS))
 
     def before(self, number: int) -> int:
         """Attempts in all chunks before this one."""

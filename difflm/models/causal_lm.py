@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-WRITE_ROWS, PART_ROWS = 256, 32
-"""Rows that are written at once: by a GPU, and by one thread of a CPU."""
+WRITE_ROWS, PART_ROWS, FIRST_ROWS = 256, 32, 16
+"""Rows that are written at once: by a GPU, by one thread of a CPU, and at first."""
 
 
 class CausalLMDecoder(Decoder):
     """A causal LM that reads what is injected and writes the text of a record."""
 
-    part_rows = PART_ROWS
+    first_rows, part_rows = FIRST_ROWS, PART_ROWS
     memory_scale: torch.Tensor
 
     def __init__(

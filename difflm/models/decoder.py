@@ -60,6 +60,8 @@ class Decoder(nn.Module, ABC):
     """Weights that work on each token, where the settings alone do not tell."""
     cache_bytes: int = 0
     """Memory of the KV cache of one row while it is written, 0 where it is not known."""
+    first_rows: int = 64
+    """Rows of the first batch of a generation; each next one is twice as large, so that a few rows come at once."""
     part_rows: int = 0
     """Rows that one thread of a CPU writes at once; 0 for the usual number."""
 
