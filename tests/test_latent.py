@@ -11,6 +11,7 @@ from difflm.latent.beta import SCHEDULES, make_schedule
 from difflm.latent.normaliser import Normaliser
 from difflm.latent.posterior import active_dimensions, kl_per_dimension, reparameterise
 from difflm.latent_ops import interpolate, nearest
+from difflm.priors.gaussian import GaussianPrior
 from difflm.projection import METHODS, cached, project
 from difflm.sections import BetaConfig
 
@@ -106,3 +107,11 @@ def test_projections_are_repeatable_and_kept(tmp_path: Path) -> None:
         project(z, "map")
     with pytest.raises(ConfigError, match="at least 3"):
         project(z[:2], "pca")
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 300.0])
+def test_a_gaussian_fits_fewer_latents_than_it_has_dimensions(scale: float) -> None:
+    spread = scale * torch.logspace(-3, 1, 64)
+    prior = GaussianPrior.fit(torch.randn(16, 64, generator=torch.Generator().manual_seed(0)) * spread)
+    drawn = prior.sample(4000, torch.Generator().manual_seed(1))
+    assert drawn.isfinite().all() and drawn[:, -1].std() == pytest.approx(float(spread[-1]), rel=0.6)

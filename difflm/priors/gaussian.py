@@ -23,10 +23,13 @@ class GaussianPrior(Prior):
 
     @classmethod
     def fit(cls, latents: torch.Tensor) -> GaussianPrior:
-        """Mean and covariance; a little diagonal keeps constant dimensions harmless."""
-        centred = latents - latents.mean(dim=0)
-        covariance = centred.T @ centred / len(latents) + 1e-6 * torch.eye(latents.shape[1])
-        return cls(latents.mean(dim=0), torch.linalg.cholesky(covariance))
+        """Mean and covariance; a little diagonal keeps constant dimensions, and fewer latents than dimensions,
+        harmless."""
+        centred = (latents - latents.mean(dim=0)).double()
+        covariance = centred.T @ centred / len(latents)
+        little = 1e-6 * (1 + covariance.diagonal().mean())
+        covariance += little * torch.eye(latents.shape[1], dtype=torch.float64)
+        return cls(latents.mean(dim=0), torch.linalg.cholesky(covariance).to(latents.dtype))
 
     def sample(self, n: int, generator: torch.Generator, noise: float = 0.0) -> torch.Tensor:
         z = self.mean + even_normal(n, len(self.mean), generator) @ self.factor.T
