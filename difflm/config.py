@@ -66,7 +66,7 @@ class Config(Section):
         if record == "table":
             return self
         values, table = self.model_dump(), Config().model_dump()
-        for key, value in DOCUMENTS.items():
+        for key, value in {**DOCUMENTS, **(CODE if record == "code" else {})}.items():
             section, name = key.split(".")
             if values[section][name] == table[section][name]:
                 values[section][name] = value
@@ -131,6 +131,8 @@ DOCUMENTS: dict[str, Any] = {
     "sample.max_attempts": 8.0,
 }
 """Settings of documents: some hundred tokens each instead of twenty, written by a language model that knows much."""
+CODE: dict[str, Any] = {"sample.temperature": 0.6}
+"""And of code, in which one unlikely token spoils all that follows."""
 
 
 class Setting(NamedTuple):

@@ -17,6 +17,10 @@ class Watch(Protocol):
         """Whether the record is about to become longer than any may be."""
 
     @property
+    def whole(self) -> bool:
+        """Whether the record may end here."""
+
+    @property
     def endings(self) -> tuple[bytes, ...]:
         """First bytes of what leads to the end of the record soonest from here, best first."""
 

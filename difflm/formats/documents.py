@@ -17,6 +17,7 @@ import pandas as pd
 from difflm.columns import Column, Kind
 from difflm.errors import ConfigError, DataError
 from difflm.formats.base import RecordFormat, Watch
+from difflm.formats.code_watch import CodeWatch
 from difflm.formats.json_grammar import json_grammar
 from difflm.formats.json_schema import Validity, narrowed
 from difflm.formats.json_text import canonical_text, parse_document
@@ -141,6 +142,10 @@ class CodeFormat(_PlainFormat):
     """Python source. No grammar of this kind can hold all of Python: validity is for `read(strict=True)`."""
 
     name = "code"
+
+    def watch(self) -> Watch:
+        """What cannot become Python any more is not written."""
+        return CodeWatch(self.longest)
 
     def check(self, text: str) -> None:
         """Parse the source with the Python that runs this."""

@@ -28,6 +28,11 @@ class JsonWatch:
         return self.size >= self.limit
 
     @property
+    def whole(self) -> bool:
+        """Whether all that was opened is closed."""
+        return not self.open and not self.in_string
+
+    @property
     def endings(self) -> tuple[bytes, ...]:
         """Close a string; else what is open; else begin the string that has to come. A key ends where it is none that
         was there before."""

@@ -166,7 +166,9 @@ class Matchers:
     def refuses(self, row: int, token: int) -> bool:
         """Whether a token that the grammar allows must not come next."""
         watch = self._watches[row]
-        return watch is not None and not watch.accepts(self.grammar.pieces[token])
+        if watch is None:
+            return False
+        return not (watch.whole if token == self.grammar.end else watch.accepts(self.grammar.pieces[token]))
 
     def late(self, row: int) -> bool:
         """Whether the row is about to become longer than any may be."""
@@ -175,7 +177,11 @@ class Matchers:
 
     def ending(self, row: int, allowed: torch.Tensor) -> torch.Tensor:
         """Of the entries (V) that are allowed next those that lead to the end of the row soonest."""
-        watch = self._watches[row]
+        watch, end = self._watches[row], self.grammar.end
+        if watch is not None and end is not None and allowed[end] and watch.whole:
+            only = torch.zeros_like(allowed)
+            only[end] = True
+            return only
         for first in () if watch is None else watch.endings:
             narrowed = allowed & self.grammar.beginning(first).to(allowed.device)
             if narrowed.any():
