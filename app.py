@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.models import arrived
 from pages.shared.public import clean_up
 from pages.shared.session import ROOT, take_wanted
 
+arrived()
 st.set_page_config(page_title="difflm", page_icon=":material/grain:", layout="wide")
-st.logo(ROOT / "assets" / ("logo-dark.svg" if st.context.theme.type == "dark" else "logo.svg"), size="large")
 
 PAGES = {
     "": [st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)],
@@ -38,4 +39,10 @@ if "visitor" not in st.session_state:
 wanted = take_wanted()
 if wanted is not None:
     st.switch_page(f"pages/{wanted[0]}.py", query_params=wanted[1])
-page.run()
+try:
+    page.run()
+finally:
+    # Last, since a picture brings numpy and Pillow, for which the heading that the first visitor sees does not wait.
+    st.logo(
+        ROOT / "assets" / ("logo-dark.svg" if st.context.theme.type == "dark" else "logo.svg"), size="large"
+    )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from difflm.pipeline import DiffLM
 
 TURNS = Turns()
-PAUSE = 1.0
-"""Seconds that a page gets to be drawn before anything heavy is imported beside it."""
+PAUSE, LONGEST_PAUSE = 1.5, 10.0
+"""Seconds without a page being drawn before something heavy is imported beside it, and how long that is waited for."""
 
 
 @dataclass
@@ -59,10 +59,10 @@ def warm_up(run: Run | None = None) -> None:
     key = None if run is None else (str(run.path), weights_stamp(run))
 
     def work() -> None:
-        time.sleep(PAUSE)
         # Streamlit collects garbage after every script run, with all others waiting. Torch and pandas are millions of
         # objects that never become garbage: a quarter of a second each time, unless they are set apart.
         for name in ("difflm.report_html", "torch", "difflm.pipeline"):
+            _when_quiet()
             importlib.import_module(name)
             gc.freeze()
         with TURNS.taken():
@@ -73,7 +73,19 @@ def warm_up(run: Run | None = None) -> None:
     threading.Thread(target=work, name="warm-up", daemon=True).start()
 
 
-_warming = threading.Event()
+def arrived() -> None:
+    """A page begins to be drawn: what is heavy waits."""
+    global _last
+    _last = time.monotonic()
+
+
+def _when_quiet() -> None:
+    end = time.monotonic() + LONGEST_PAUSE
+    while time.monotonic() < min(end, _last + PAUSE):
+        time.sleep(0.1)
+
+
+_warming, _last = threading.Event(), 0.0
 
 
 @contextmanager
