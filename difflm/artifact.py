@@ -54,16 +54,20 @@ def save(artifact: Artifact, folder: Path) -> None:
     if artifact.tilt is None:
         (folder / "prior" / TILT).unlink(missing_ok=True)
     else:
-        save_file({"tilt": artifact.tilt}, folder / "prior" / TILT)
+        _save_whole({"tilt": artifact.tilt}, folder / "prior" / TILT)
 
 
 def save_model(artifact: Artifact, folder: Path) -> None:
     """codec.json and model.safetensors."""
     write_json(folder / "codec.json", artifact.codec.to_dict())
     own = {k: v.contiguous().cpu() for k, v in weights_of(artifact.model).items()}
-    temporary = folder / "model.tmp"
-    save_file(own, temporary)
-    os.replace(temporary, folder / "model.safetensors")
+    _save_whole(own, folder / "model.safetensors")
+
+
+def _save_whole(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary)
+    os.replace(temporary, path)
 
 
 def weights_of(model: LatentLM) -> dict[str, torch.Tensor]:
@@ -89,7 +93,8 @@ def load(folder: Path) -> Artifact:
             )
         model.load_state_dict(weights, strict=False)
         prior = load_prior(json.loads((folder / "prior" / "kind.json").read_text())["kind"], folder / "prior")
-        tilt = load_file(folder / "prior" / TILT)["tilt"] if (folder / "prior" / TILT).exists() else None
+        kept = folder / "prior" / TILT
+        tilt = load_file(kept)["tilt"] if kept.exists() else None
         if tilt is not None and tilt.shape != (codec.vocabulary,):
             raise RunError(
                 f"a tilt of {codec.vocabulary} tokens",
