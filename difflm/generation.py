@@ -66,22 +66,23 @@ def decode_latents(
     only: dict[str, list[int]] | None = None,
     second: torch.Tensor | None = None,
     tilt: torch.Tensor | None = None,
+    before: int = 0,
 ) -> tuple[pd.DataFrame, torch.Tensor, dict[str, int]]:
     """Canonical rows of z (n, Z) at noise level sigma, the row numbers that came through, and rejections.
 
     `null` leaves the latent out: the decoder alone. `second` (n, T + H, d) are details of these very rows,
-    `tilt` (V,) is added to all logits."""
+    `tilt` (V,) is added to all logits. `before` says how many batches of the same seed are decoded elsewhere."""
     device = next(model.parameters()).device
     model.eval()
-    batch_size = batch_limit(model, batch_size)
-    if device.type == "cpu":
-        batch_size = min(batch_size, model.decoder.part_rows or PART)
+    batch_size = rows_at_once(model, batch_size)
 
     @torch.no_grad()
     def decode(batch: int) -> Written:
         first = batch * batch_size
         part = z[first : first + batch_size].to(device)
-        generator = seeded(seed, "decode", batch) if device.type == "cpu" else _on_device(seed, batch, device)
+        generator = seeded(seed, "decode", before + batch)
+        if device.type != "cpu":
+            generator = torch.Generator(device).manual_seed(generator.initial_seed())
         with enough_memory("sample.batch_size", len(part)), mixed(device, cache=False):
             injected = (
                 model.decoder.null(len(part))
@@ -142,10 +143,6 @@ def rebuild(
     return pd.concat(frames, ignore_index=True), torch.cat(numbers)
 
 
-def _on_device(seed: int, batch: int, device: torch.device) -> torch.Generator:
-    return torch.Generator(device).manual_seed(seeded(seed, "decode", batch).initial_seed())
-
-
 @dataclass
 class Chunk:
     """Canonical rows and the latents (m, Z) they were decoded from."""
@@ -181,16 +178,32 @@ class Chunks:
         growing = min(number, DOUBLINGS)
         return sum(map(self.size, range(growing))) + (number - growing) * self.size(DOUBLINGS)
 
-    def make(self, number: int, tally: Tally) -> Chunk:
-        """All rows of a chunk that are kept; `tally` counts the others, but no generated ones."""
-        settings, count = self.settings, self.size(number)
-        most = batch_limit(self.model, settings.batch_size)
+    def make(self, number: int, tally: Tally, wanted: int | None = None) -> Chunk:
+        """The rows of a chunk that are kept, all or at least the first `wanted` of them.
+
+        `tally` counts the others, but no generated ones."""
+        count, most = self.size(number), batch_limit(self.model, self.settings.batch_size)
         generator = seeded(self.seed, "prior", number)
         if self.prior is None:
             z = torch.zeros(count, model_latent_size(self.model))
         else:
-            z = self.prior.sample(count, generator, settings.noise)
+            z = self.prior.sample(count, generator, self.settings.noise)
         draw = int(torch.randint(2**31, (1,), generator=generator))
+        step, done, kept = rows_at_once(self.model, most), 0, 0
+        parts: list[Chunk] = []
+        while done < count and (wanted is None or kept < wanted):
+            # Whole batches, each with draws of its own: the rows do not depend on how many are made. Where few are
+            # kept, twice as many each time.
+            batches = count if wanted is None else max(-(-(wanted - kept) // step), 2 ** len(parts) // 2)
+            last = min(count, done + batches * step)
+            parts.append(self._decode(z[done:last], draw, most, done // step, tally))
+            done, kept = last, kept + len(parts[-1].rows)
+        rows = pd.concat([part.rows for part in parts], ignore_index=True)
+        return Chunk(rows, torch.cat([part.z for part in parts]))
+
+    def _decode(self, z: torch.Tensor, draw: int, most: int, before: int, tally: Tally) -> Chunk:
+        """The rows of z that are kept."""
+        settings, alone = self.settings, self.prior is None
         rows, index, rejected = decode_latents(
             self.model,
             z,
@@ -198,11 +211,12 @@ class Chunks:
             settings.temperature,
             draw,
             most,
-            self.prior is None,
+            alone,
             self.only,
             tilt=self.tilt,
+            before=before,
         )
-        tally.attempts += count
+        tally.attempts += len(z)
         tally.count(rejected)
         good = pd.Series(True, index=rows.index) if self.valid is None else self.valid(rows)
         tally.valid += int(good.sum())
@@ -231,8 +245,8 @@ def generate(chunks: Chunks, n: int, tally: Tally, on_progress: OnProgress | Non
     start, number = time.monotonic(), 0
     while tally.generated < n:
         chunks.check(n, tally)
-        made = chunks.make(number, tally)
         left = n - tally.generated
+        made = chunks.make(number, tally, left)
         chunk = Chunk(made.rows.iloc[:left], made.z[:left])
         tally.generated += len(chunk.rows)
         tally.seconds = round(time.monotonic() - start, 3)
@@ -247,6 +261,13 @@ def batch_limit(model: LatentLM, wanted: int) -> int:
     """Rows decoded at once: fewer than wanted where their caches would fill the memory."""
     per_row = model.decoder.cache_bytes
     return min(wanted, max(16, CACHE_BYTES // per_row)) if per_row else wanted
+
+
+def rows_at_once(model: LatentLM, most: int) -> int:
+    """Rows that are decoded together: a few on a CPU, by each of its threads."""
+    most = batch_limit(model, most)
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return min(most, model.decoder.part_rows or PART) if on_cpu else most
 
 
 def model_latent_size(model: LatentLM) -> int:

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny_lm import byte_level, save_llama
 
-from difflm import latent_ops
+from difflm import generation, latent_ops
 from difflm.data import Dataset
 from difflm.errors import ConfigError, GenerationError, RunError
+from difflm.generation import Tally
 from difflm.pipeline import DiffLM, latent_use
 from difflm.privacy import REASON, Apart
 from difflm.runs import Run
@@ -193,3 +195,13 @@ def test_any_local_causal_lm_can_take_the_decoders_place(tmp_path: Path) -> None
     assert model.config.decoder.kind == "causal_lm"
     stored = (tmp_path / "run" / "vae" / "model.safetensors").stat().st_size
     assert stored < 500_000, "the weights of the language model stay where they are"
+
+
+def test_part_of_a_chunk_is_the_begin_of_the_whole(fitted: DiffLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "PART", 16)
+    chunks = fitted.chunks(seed=5)
+    whole, tally = chunks.make(0, Tally(64)), Tally(64)
+    part = chunks.make(0, tally, wanted=20)
+    assert 20 <= len(part.rows) <= 48 and tally.attempts <= 48
+    pd.testing.assert_frame_equal(part.rows, whole.rows.iloc[: len(part.rows)])
+    torch.testing.assert_close(part.z, whole.z[: len(part.z)], rtol=0, atol=0)

@@ -39,6 +39,7 @@ from difflm.models.pretrained import (
     load_tokenizer,
     positions_of,
 )
+from difflm.models.writing_lm import writing_lm
 
 if TYPE_CHECKING:
     from difflm.config import Config
@@ -257,11 +258,12 @@ class CausalLMDecoder(Decoder):
         index: list[int] = []
         reasons: Counter[str] = Counter()
         to_logits = None if given is None else self.details_logits()
+        lm = self._writing()
         for first in range(0, len(injected), WRITE_ROWS):
             part = injected[first : first + WRITE_ROWS]
             matchers = self.grammar.start(len(part), only)
             added = None if given is None else given.inputs[first : first + WRITE_ROWS]
-            writer = self.writer(part, added, to_logits)
+            writer = CausalWriter(lm, self.opening(part), self.masks, added, to_logits)
             writer.run(matchers, self.max_tokens, temperature, generator)
             for row, ids in enumerate(matchers.written):
                 if not matchers.done[row]:
@@ -277,7 +279,10 @@ class CausalLMDecoder(Decoder):
 
     def writer(self, injected: Injected, added: torch.Tensor | None = None, *others: Any) -> CausalWriter:
         """Step-by-step decoding of rows by what is injected into them."""
-        return CausalWriter(self.lm, self.opening(injected), self.masks, added, *others)
+        return CausalWriter(self._writing(), self.opening(injected), self.masks, added, *others)
+
+    def _writing(self) -> PreTrainedModel:
+        return self.lm if is_quantised(self.lm) else writing_lm(self.lm)
 
 
 def token_counts(path: str, texts: Sequence[str]) -> list[int]:
