@@ -16,10 +16,11 @@ from difflm.config import Config
 from difflm.errors import ConfigError
 from difflm.formats.codec import FittedCodec
 from difflm.generation import decode_latents
+from difflm.models import causal_lm
 from difflm.models.build import build_model
 from difflm.models.causal_lm import CausalLMDecoder
 from difflm.models.compact import CompactDecoder, Writer
-from difflm.models.decoder import Batch
+from difflm.models.decoder import Batch, Given
 from difflm.models.injected import Injected
 from difflm.models.injectors import INJECTORS, KVMemory, PrefixSoftPrompt, make_injector
 from difflm.models.vae import LatentLM
@@ -214,6 +215,24 @@ def test_a_saved_model_writes_the_same_valid_rows(saved: Path, name: str, kind: 
     others, other_index, _ = decode_latents(again, z, 0.4, 1.0, 5)
     assert len(rows) and rows.equals(others) and index.equal(other_index)
     assert not any(codec.schema.violations(rows).values())
+
+
+@pytest.mark.parametrize("name", MODELS[1:])
+@pytest.mark.parametrize("detailed", [False, True])
+@each
+def test_rows_that_wait_for_a_slot_are_those_that_begin_at_once(
+    saved: Path, name: str, kind: str, detailed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = built(saved, name, kind)
+    rows, injected = 11, injected_of(model, 11)
+    told = torch.randn(rows, 20, model.decoder.width, generator=torch.Generator().manual_seed(0))
+    given = Given(told, torch.zeros(rows, 0)) if detailed else None
+    written = []
+    for slots in (3, rows):
+        monkeypatch.setattr(causal_lm, "CPU_SLOTS", slots)
+        written.append(model.decoder.write(injected, 0.0, torch.Generator(), given=given))
+    assert len(written[0].rows) and written[0].rows.equals(written[1].rows)
+    assert written[0].index == written[1].index and written[0].rejected == written[1].rejected
 
 
 def test_a_prefix_begins_as_its_instruction(saved: Path) -> None:

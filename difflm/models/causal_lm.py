@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-WRITE_ROWS, PART_ROWS, FIRST_ROWS = 256, 32, 16
-"""Rows that are written at once: by a GPU, by one thread of a CPU, and at first."""
+SLOTS, CPU_SLOTS = 256, 32
+"""Rows that are written at once: by a GPU, and by one thread of a CPU."""
+PART_ROWS, FIRST_ROWS = 128, 16
+"""Rows of which one thread of a CPU writes one after the other, and those of the first batch."""
 
 
 class CausalLMDecoder(Decoder):
@@ -258,31 +260,26 @@ class CausalLMDecoder(Decoder):
         index: list[int] = []
         reasons: Counter[str] = Counter()
         to_logits = None if given is None else self.details_logits()
-        lm = self._writing()
-        for first in range(0, len(injected), WRITE_ROWS):
-            part = injected[first : first + WRITE_ROWS]
-            matchers = self.grammar.start(len(part), only)
-            added = None if given is None else given.inputs[first : first + WRITE_ROWS]
-            writer = CausalWriter(lm, self.opening(part), self.masks, added, to_logits)
-            writer.run(matchers, self.max_tokens, temperature, generator)
-            for row, ids in enumerate(matchers.written):
-                if not matchers.done[row]:
-                    reasons[f"longer than {self.max_tokens} tokens"] += 1
-                elif (problem := matchers.problem(row)) is not None:
-                    reasons[problem] += 1
-                else:
-                    texts.append(self.grammar.decode(ids))
-                    index.append(first + row)
+        matchers = self.grammar.start(len(injected), only)
+        slots = CPU_SLOTS if self.device.type == "cpu" else SLOTS
+        writer = self.writer(injected, None if given is None else given.inputs, to_logits, slots)
+        writer.run(matchers, self.max_tokens, temperature, generator)
+        for row, ids in enumerate(matchers.written):
+            if not matchers.done[row]:
+                reasons[f"longer than {self.max_tokens} tokens"] += 1
+            elif (problem := matchers.problem(row)) is not None:
+                reasons[problem] += 1
+            else:
+                texts.append(self.grammar.decode(ids))
+                index.append(row)
         rows, rejected = self.form.read_rows(texts, strict=True)
         reasons.update(rejected.values())
         return Written(rows, [row for place, row in enumerate(index) if place not in rejected], dict(reasons))
 
     def writer(self, injected: Injected, added: torch.Tensor | None = None, *others: Any) -> CausalWriter:
         """Step-by-step decoding of rows by what is injected into them."""
-        return CausalWriter(self._writing(), self.opening(injected), self.masks, added, *others)
-
-    def _writing(self) -> PreTrainedModel:
-        return self.lm if is_quantised(self.lm) else writing_lm(self.lm)
+        lm = self.lm if is_quantised(self.lm) else writing_lm(self.lm)
+        return CausalWriter(lm, self.opening(injected), self.masks, added, *others)
 
 
 def token_counts(path: str, texts: Sequence[str]) -> list[int]:

@@ -1,8 +1,8 @@
 """Batched decoding of a causal LM with a KV cache, where rows move at their own pace.
 
 A row takes the token it chose and those the grammar forces after it. One may be forced ten while its neighbours choose
-one: a step is then as wide as costs least, and what is left of the ten waits. B rows, L tokens of one step, D embedding
-width, V vocabulary.
+one: a step is then as wide as costs least, and what is left of the ten waits. Where a row ends, the next begins in its
+slot. R rows, B slots, L tokens of one step, D embedding width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ STEP_COST = 64
 CLOSING_TOKENS = 96
 """Tokens before the longest length from which a row takes what leads to its end."""
 KEPT_SHARE = 0.75
-"""Share of the rows that still go on below which the others leave the cache."""
+"""Share of the slots that still go on below which the others leave the cache."""
 
 
 class CausalWriter:
-    """What B rows have read so far; `logits` (B, V) are of the next token of each that read something."""
+    """What the rows in B slots have read so far; `logits` (B, V) are of the next token of each that read something."""
 
     def __init__(
         self,
@@ -36,89 +36,103 @@ class CausalWriter:
         masks: AttentionMasks,
         added: torch.Tensor | None = None,
         to_logits: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        slots: int | None = None,
     ) -> None:
-        """What is injected, in the LM's own scale: `opening.prompt` (B, O, D) are all embeddings before the record;
-        they are read with the first tokens.
+        """What is injected into R rows, in the LM's own scale: `opening.prompt` (R, O, D) are all embeddings before the
+        record; they are read with the first tokens. The first `slots` of the rows begin, by default all.
 
-        `added` (B, T, D) is told by details of each token and becomes logits by `to_logits`; a record may run on after
+        `added` (R, T, D) is told by details of each token and becomes logits by `to_logits`; a record may run on after
         the last of them."""
-        self.lm, self.masks, self.opening, self.shift = lm, masks, opening.prompt, opening.shift
-        self.opened, self.push = self.opening.shape[1], opening.push
-        self.added, self.to_logits = added, to_logits
-        self.taken = torch.zeros(len(opening), dtype=torch.long, device=self.opening.device)
-        self.cache = PacedCache(opening.memory)
+        self.lm, self.masks, self.opening, self.added, self.to_logits = lm, masks, opening, added, to_logits
+        self.opened, device = opening.prompt.shape[1], opening.prompt.device
+        self.rows = torch.arange(min(slots or len(opening), len(opening)), device=device)
+        self.taken = torch.zeros(len(self.rows), dtype=torch.long, device=device)
+        self.cache = PacedCache(None if opening.memory is None else opening.memory[: len(self.rows)])
+        self.push = None if opening.push is None else opening.push[self.rows]
         self.logits = torch.empty(0)
         self.begun = False
 
     def read(self, chunks: Sequence[Sequence[int]]) -> None:
-        """Take the next tokens of every row, some or none."""
+        """Take the next tokens of every slot, some or none."""
         if not self.begun:
-            chunks, self.begun = [[*[0] * self.opened, *chunk] for chunk in chunks], True
+            chunks, self.begun = [[*self.before(), *chunk] for chunk in chunks], True
         device = self.taken.device
         lengths = torch.tensor([len(chunk) for chunk in chunks], device=device)
         width = max(map(len, chunks), default=0)
         if not width:
             return
-        ids = torch.tensor([[*chunk, *[0] * (width - len(chunk))] for chunk in chunks], device=device)
-        steps = torch.arange(width, device=device)
-        positions, places = self.taken[:, None] + steps, self.cache.places
+        # Padding is before the tokens, so that the last column predicts for every row; in the cache it is after them,
+        # where the next tokens overwrite it.
+        ids = torch.tensor([[*[0] * (width - len(chunk)), *chunk] for chunk in chunks], device=device)
+        columns = torch.arange(width, device=device)
+        steps = columns - (width - lengths)[:, None]
+        positions = self.taken[:, None] + torch.where(steps < 0, lengths[:, None] + columns, steps)
+        places = self.cache.places
         places.put(positions)
         x = self._inputs(ids, positions)
-        shortest = min(len(chunk) for chunk in chunks if chunk)
         out = self.lm(
             inputs_embeds=x,
             attention_mask=self.masks(places.at, places.used, places.first, x.dtype),
-            # Padding stands at the place of the last token: further places might be more than the LM has.
-            position_ids=self.taken[:, None] + torch.minimum(steps, (lengths[:, None] - 1).clamp(min=0)),
+            # Padding stands at the place of the first token: further places might be more than the LM has.
+            position_ids=self.taken[:, None] + steps.clamp(min=0),
             past_key_values=self.cache,
             use_cache=True,
-            logits_to_keep=width - shortest + 1,
+            logits_to_keep=1,
         )
         self.taken = self.taken + lengths
-        last = (lengths - 1 - width + out.logits.shape[1]).clamp(min=0)
-        self.logits = out.logits[torch.arange(len(x), device=device), last].float() + self._told()
+        self.logits = out.logits[:, -1].float() + self._told()
         if self.push is not None:
             self.logits = self.logits + self.push
+
+    def before(self) -> list[int]:
+        """Stands for what is injected before the first token of a row."""
+        return [0] * self.opened
 
     def _inputs(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, L, D): the opening, then tokens."""
         x: torch.Tensor = self.lm.get_input_embeddings()(ids)
-        if self.shift is not None:
-            x = x + self.shift[:, None]
+        if self.opening.shift is not None:
+            x = x + self.opening.shift[self.rows, None]
         if int(positions.min()) >= self.opened:
             return x
-        before = (positions < self.opened)[:, :, None]
-        index = positions.clamp(max=self.opened - 1)[:, :, None].expand(-1, -1, x.shape[2])
-        return torch.where(before, self.opening.gather(1, index), x)
+        opening = self.opening.prompt[self.rows[:, None], positions.clamp(max=self.opened - 1)]
+        return torch.where((positions < self.opened)[:, :, None], opening, x)
 
     def _told(self) -> torch.Tensor | float:
         """Logits (B, V) that the details of the next tokens add; nothing beyond the last of them."""
         if self.added is None or self.to_logits is None or not self.added.shape[1]:
             return 0.0
         at = self.taken - self.opened
-        inside = at < self.added.shape[1]
-        rows = torch.arange(len(at), device=at.device)
-        return self.to_logits(self.added[rows, torch.where(inside, at, 0)] * inside[:, None])
+        inside = (at >= 0) & (at < self.added.shape[1])
+        return self.to_logits(self.added[self.rows, torch.where(inside, at, 0)] * inside[:, None])
 
     def keep(self, places: Sequence[int]) -> None:
-        """Go on with some of the rows only."""
+        """Go on with some of the slots only."""
         index = torch.tensor(places, device=self.taken.device)
-        self.taken, self.opening, self.logits = self.taken[index], self.opening[index], self.logits[index]
-        self.added = None if self.added is None else self.added[index]
-        self.shift = None if self.shift is None else self.shift[index]
+        self.taken, self.rows, self.logits = self.taken[index], self.rows[index], self.logits[index]
         self.push = None if self.push is None else self.push[index]
         self.cache.keep(index)
+
+    def restart(self, places: Sequence[int], rows: Sequence[int]) -> None:
+        """Other rows begin in some of the slots."""
+        at, index = (torch.tensor(numbers, device=self.taken.device) for numbers in (places, rows))
+        self.taken[at], self.rows[at] = 0, index
+        if self.push is not None and self.opening.push is not None:
+            self.push[at] = self.opening.push[index]
+        if self.opening.memory is not None:
+            self.cache.remember(at, self.opening.memory[index])
 
     def run(
         self, matchers: Matchers, max_tokens: int, temperature: float, generator: torch.Generator
     ) -> None:
-        """Write until every row is done or too long; `matchers` hold what was written."""
+        """Write until every row is done or too long; `matchers` hold what was written. A slot whose row ends takes the
+        next one that waits."""
 
         def going(row: int) -> bool:
             return not matchers.done[row] and len(matchers.written[row]) < max_tokens
 
         closing = max_tokens - min(CLOSING_TOKENS, max_tokens // 4)
-        live = list(range(len(self.taken)))
+        live, queue = self.rows.tolist(), iter(range(len(self.rows), len(self.opening)))
         waiting = matchers.forced(live)
         while True:
             width = step_width([len(tokens) for tokens in waiting])
@@ -135,6 +149,10 @@ class CausalWriter:
                 tokens = _chosen(matchers, rows, logits, temperature, generator)
                 for place, chunk in zip(ready, matchers.advance(rows, tokens), strict=True):
                     waiting[place] = chunk if going(live[place]) else []
+            for place in [place for place, row in enumerate(live) if not going(row)]:
+                if (row := next(queue, None)) is not None:
+                    self.restart([place], [row])
+                    live[place], waiting[place] = row, [*self.before(), *matchers.forced([row])[0]]
             on = [place for place, row in enumerate(live) if going(row)]
             if not on:
                 return

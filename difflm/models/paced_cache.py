@@ -64,6 +64,12 @@ class PacedLayer(DynamicLayer):
         self.values[rows, :, at] = value_states.transpose(1, 2)
         return self.keys[:, :, :used], self.values[:, :, :used]
 
+    def remember(self, rows: torch.Tensor, memory: torch.Tensor) -> None:
+        """Another memory (n, 2, H, M, d) for some rows."""
+        assert self.keys is not None and self.values is not None
+        first, new = self.places.first, memory.to(self.keys.dtype)
+        self.keys[rows, :, :first], self.values[rows, :, :first] = new.unbind(1)
+
     def get_seq_length(self) -> int:
         """N."""
         return self.places.used if self.is_initialized else 0
@@ -87,6 +93,12 @@ class PacedCache(Cache):
     def _next_layer(self) -> PacedLayer:
         own = None if self.memory is None else self.memory[:, len(self.layers)].transpose(0, 1)
         return PacedLayer(self.places, own)
+
+    def remember(self, rows: torch.Tensor, memory: torch.Tensor) -> None:
+        """Another memory (n, layers, 2, H, M, d) for some rows, which begin anew."""
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, PacedLayer)
+            layer.remember(rows, memory[:, number])
 
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with some of the rows."""
