@@ -23,6 +23,7 @@ from difflm.models.compact import CompactDecoder, Writer
 from difflm.models.decoder import Batch, Given
 from difflm.models.injected import Injected
 from difflm.models.injectors import INJECTORS, KVMemory, PrefixSoftPrompt, make_injector
+from difflm.models.lm_steps import FixedSteps
 from difflm.models.vae import LatentLM
 from difflm.pipeline import DiffLM
 from difflm.priors.gaussian import GaussianPrior
@@ -227,12 +228,19 @@ def test_rows_that_wait_for_a_slot_are_those_that_begin_at_once(
     rows, injected = 11, injected_of(model, 11)
     told = torch.randn(rows, 20, model.decoder.width, generator=torch.Generator().manual_seed(0))
     given = Given(told, torch.zeros(rows, 0)) if detailed else None
-    written = []
-    for slots in (3, rows):
-        monkeypatch.setattr(causal_lm, "CPU_SLOTS", slots)
-        written.append(model.decoder.write(injected, 0.0, torch.Generator(), given=given))
-    assert len(written[0].rows) and written[0].rows.equals(written[1].rows)
-    assert written[0].index == written[1].index and written[0].rejected == written[1].rejected
+    decoder = model.decoder
+    assert isinstance(decoder, CausalLMDecoder)
+    once = decoder.write(injected, 0.0, torch.Generator(), given=given)
+    monkeypatch.setattr(causal_lm, "CPU_SLOTS", 3)
+    waited = decoder.write(injected, 0.0, torch.Generator(), given=given)
+    # What a GPU replays: few shapes, a cache that is used again, slots that stay.
+    fixed = FixedSteps(decoder.lm, decoder.masks, decoder.room)
+    monkeypatch.setattr(decoder, "steps", lambda graphed: fixed)
+    replayed = [decoder.write(injected, 0.0, torch.Generator(), given=given) for _ in range(2)]
+    assert len(once.rows)
+    for others in (waited, *replayed):
+        assert once.rows.equals(others.rows)
+        assert once.index == others.index and once.rejected == others.rejected
 
 
 def test_a_prefix_begins_as_its_instruction(saved: Path) -> None:

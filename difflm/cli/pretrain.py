@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--size", default="tiny", choices=["tiny", "small"], help="tiny: 5 M weights; small: 28 M, for a GPU")
     add("--time-limit", type=float, metavar="MIN", help="of the training; the corpus comes before")
     add("--tokens", type=int, metavar="N", help="tokens to train on (default: 40 M tiny, 600 M small)")
+    add("--batch", type=int, metavar="N", help="sequences a step (default: 16 tiny, 128 small)")
     add("--seed", type=int, default=0, metavar="N", help="of corpus, weights and order")
     add("--work", type=Path, metavar="DIR", help="corpus and state (default: in the user's cache folder)")
     add("--resume", action="store_true", help="go on with the training in the work folder")
@@ -97,7 +99,7 @@ def stopping() -> Iterator[Callable[[], bool]]:
 
 
 def _request(options: argparse.Namespace) -> Request:
-    for name in ("time_limit", "tokens", "workers"):
+    for name in ("time_limit", "tokens", "batch", "workers"):
         number = getattr(options, name)
         if number is not None and not number > 0:
             raise ConfigError(f"more than 0 for --{name.replace('_', '-')}", f"{number:g}")
@@ -106,10 +108,10 @@ def _request(options: argparse.Namespace) -> Request:
     from difflm.pretrain.sizes import size_named
     from difflm.pretrain.train import Request
 
-    out = options.out.expanduser().absolute()
+    out, size = options.out.expanduser().absolute(), size_named(options.size)
     work = options.work or cache_folder() / "pretrain" / out.name
     return Request(
-        size=size_named(options.size),
+        size=replace(size, batch=options.batch or size.batch),
         out=out,
         work=work.expanduser().absolute(),
         seed=options.seed,

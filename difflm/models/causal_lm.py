@@ -31,6 +31,7 @@ from difflm.models.causal_writer import CausalWriter
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
 from difflm.models.kv_memory import measure_keys
+from difflm.models.lm_steps import GraphedSteps, LMSteps
 from difflm.models.pretrained import (
     check_vocabulary,
     embedding_factor,
@@ -73,6 +74,7 @@ class CausalLMDecoder(Decoder):
         check_vocabulary(tokenizer, embeddings)
         table: Any = embeddings.weight
         self._held = (lm,)
+        self._graphed: GraphedSteps | None = None
         self._fused = lm.config._attn_implementation == "sdpa"
         if trained:
             self.own = lm
@@ -96,6 +98,7 @@ class CausalLMDecoder(Decoder):
             raise ConfigError("a causal language model", f"{type(lm).__name__}, which sees later tokens")
         limit, needed = positions_of(lm.config), soft_tokens + 1 + max_tokens
         self.masks = AttentionMasks(lm.config, needed + memory_slots)
+        self.room = -(-(needed + memory_slots + 1) // 8) * 8
         if limit is not None and needed > limit:
             raise ConfigError(
                 f"at most {limit} positions (the longest input of this LM)",
@@ -120,6 +123,8 @@ class CausalLMDecoder(Decoder):
         """On a CPU plain products are faster than the fused attention kernel forwards and backwards, and slower in
         writing."""
         super().train(mode)
+        if mode:
+            self._graphed = None
         if self._fused and self.device.type == "cpu":
             self.lm.set_attn_implementation("eager" if mode else "sdpa")
         for layer in self.lm.modules():
@@ -148,6 +153,7 @@ class CausalLMDecoder(Decoder):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> CausalLMDecoder:
         if "own" not in self._modules and not is_quantised(self.lm):
             self.lm._apply(fn, recurse)
+        self._graphed = None
         super()._apply(fn, recurse)
         return self
 
@@ -276,10 +282,27 @@ class CausalLMDecoder(Decoder):
         reasons.update(rejected.values())
         return Written(rows, [row for place, row in enumerate(index) if place not in rejected], dict(reasons))
 
-    def writer(self, injected: Injected, added: torch.Tensor | None = None, *others: Any) -> CausalWriter:
+    def writer(
+        self,
+        injected: Injected,
+        added: torch.Tensor | None = None,
+        to_logits: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        slots: int | None = None,
+    ) -> CausalWriter:
         """Step-by-step decoding of rows by what is injected into them."""
-        lm = self.lm if is_quantised(self.lm) else writing_lm(self.lm)
-        return CausalWriter(lm, self.opening(injected), self.masks, added, *others)
+        steps = self.steps(graphed=slots is not None and len(injected) >= slots)
+        return CausalWriter(steps, self.opening(injected), added, to_logits, slots)
+
+    def steps(self, graphed: bool) -> LMSteps:
+        """Passes of the LM; with `graphed`, where a GPU can, those that are captured once and kept for all that is
+        written until the LM is trained again."""
+        if is_quantised(self.lm):
+            return LMSteps(self.lm, self.masks)
+        if not graphed or self.device.type != "cuda":
+            return LMSteps(writing_lm(self.lm), self.masks)
+        if self._graphed is None:
+            self._graphed = GraphedSteps(writing_lm(self.lm), self.masks, self.room)
+        return self._graphed
 
 
 def token_counts(path: str, texts: Sequence[str]) -> list[int]:

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from transformers import PreTrainedModel
 
 from difflm.formats.text_grammar import Matchers
-from difflm.models.attention_masks import AttentionMasks
 from difflm.models.compact import choose
 from difflm.models.injected import Injected
-from difflm.models.paced_cache import PacedCache
+from difflm.models.lm_steps import LMSteps
 
 STEP_COST = 64
 """What a step costs beside its tokens, in tokens."""
@@ -31,9 +29,8 @@ class CausalWriter:
 
     def __init__(
         self,
-        lm: PreTrainedModel,
+        steps: LMSteps,
         opening: Injected,
-        masks: AttentionMasks,
         added: torch.Tensor | None = None,
         to_logits: Callable[[torch.Tensor], torch.Tensor] | None = None,
         slots: int | None = None,
@@ -43,11 +40,11 @@ class CausalWriter:
 
         `added` (R, T, D) is told by details of each token and becomes logits by `to_logits`; a record may run on after
         the last of them."""
-        self.lm, self.masks, self.opening, self.added, self.to_logits = lm, masks, opening, added, to_logits
+        self.steps, self.opening, self.added, self.to_logits = steps, opening, added, to_logits
         self.opened, device = opening.prompt.shape[1], opening.prompt.device
         self.rows = torch.arange(min(slots or len(opening), len(opening)), device=device)
         self.taken = torch.zeros(len(self.rows), dtype=torch.long, device=device)
-        self.cache = PacedCache(None if opening.memory is None else opening.memory[: len(self.rows)])
+        steps.begin(None if opening.memory is None else opening.memory[: len(self.rows)])
         self.push = None if opening.push is None else opening.push[self.rows]
         self.logits = torch.empty(0)
         self.begun = False
@@ -58,29 +55,22 @@ class CausalWriter:
             chunks, self.begun = [[*self.before(), *chunk] for chunk in chunks], True
         device = self.taken.device
         lengths = torch.tensor([len(chunk) for chunk in chunks], device=device)
-        width = max(map(len, chunks), default=0)
-        if not width:
+        longest = max(map(len, chunks), default=0)
+        if not longest:
             return
+        width = self.steps.width(longest)
         # Padding is before the tokens, so that the last column predicts for every row; in the cache it is after them,
         # where the next tokens overwrite it.
         ids = torch.tensor([[*[0] * (width - len(chunk)), *chunk] for chunk in chunks], device=device)
         columns = torch.arange(width, device=device)
         steps = columns - (width - lengths)[:, None]
         positions = self.taken[:, None] + torch.where(steps < 0, lengths[:, None] + columns, steps)
-        places = self.cache.places
-        places.put(positions)
-        x = self._inputs(ids, positions)
-        out = self.lm(
-            inputs_embeds=x,
-            attention_mask=self.masks(places.at, places.used, places.first, x.dtype),
-            # Padding stands at the place of the first token: further places might be more than the LM has.
-            position_ids=self.taken[:, None] + steps.clamp(min=0),
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        used = int((self.taken + lengths).max())
+        # Padding stands at the place of the first token: further places might be more than the LM has.
+        own = self.taken[:, None] + steps.clamp(min=0)
+        logits = self.steps(self._inputs(ids, positions), positions, own, used)
         self.taken = self.taken + lengths
-        self.logits = out.logits[:, -1].float() + self._told()
+        self.logits = logits.float() + self._told()
         if self.push is not None:
             self.logits = self.logits + self.push
 
@@ -90,7 +80,7 @@ class CausalWriter:
 
     def _inputs(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, L, D): the opening, then tokens."""
-        x: torch.Tensor = self.lm.get_input_embeddings()(ids)
+        x: torch.Tensor = self.steps.lm.get_input_embeddings()(ids)
         if self.opening.shift is not None:
             x = x + self.opening.shift[self.rows, None]
         if int(positions.min()) >= self.opened:
@@ -111,7 +101,7 @@ class CausalWriter:
         index = torch.tensor(places, device=self.taken.device)
         self.taken, self.rows, self.logits = self.taken[index], self.rows[index], self.logits[index]
         self.push = None if self.push is None else self.push[index]
-        self.cache.keep(index)
+        self.steps.cache.keep(index)
 
     def restart(self, places: Sequence[int], rows: Sequence[int]) -> None:
         """Other rows begin in some of the slots."""
@@ -120,7 +110,7 @@ class CausalWriter:
         if self.push is not None and self.opening.push is not None:
             self.push[at] = self.opening.push[index]
         if self.opening.memory is not None:
-            self.cache.remember(at, self.opening.memory[index])
+            self.steps.cache.remember(at, self.opening.memory[index])
 
     def run(
         self, matchers: Matchers, max_tokens: int, temperature: float, generator: torch.Generator
@@ -156,7 +146,7 @@ class CausalWriter:
             on = [place for place, row in enumerate(live) if going(row)]
             if not on:
                 return
-            if len(on) <= KEPT_SHARE * len(live):
+            if not self.steps.fixed and len(on) <= KEPT_SHARE * len(live):
                 self.keep(on)
                 live, waiting = [live[place] for place in on], [waiting[place] for place in on]
 

@@ -24,25 +24,26 @@ class Places:
         self.rows = torch.empty(0, 1, dtype=torch.long)
         self.used = 0
 
-    def put(self, positions: torch.Tensor) -> None:
-        """The positions (B, L) of the next tokens; they may overwrite what was written as padding."""
+    def put(self, positions: torch.Tensor, used: int | None = None) -> None:
+        """The positions (B, L) of the next tokens; they may overwrite what was written as padding. So many places count
+        as in use, by default those up to the last of these."""
         self.at = positions + self.first
         self.rows = torch.arange(len(positions), device=positions.device)[:, None]
-        self.used = int(self.at.max()) + 1
+        self.used = int(self.at.max()) + 1 if used is None else used
 
 
 class PacedLayer(DynamicLayer):
     """Keys and values (B, H, N, d) of one layer, written at the places of the step."""
 
-    def __init__(self, places: Places, memory: torch.Tensor | None) -> None:
+    def __init__(self, places: Places, memory: torch.Tensor | None, room: int | None) -> None:
         """`memory` (2, B, H, M, d) are keys and values that are there from the begin."""
         super().__init__()
-        self.places, self.memory = places, memory
+        self.places, self.memory, self.room = places, memory, room
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Buffers for what comes, in the precision that it comes in."""
         self.dtype, self.device = key_states.dtype, key_states.device
-        size = _size(FIRST_SIZE, self.places.used)
+        size = self.room or _size(FIRST_SIZE, self.places.used)
         self.keys, self.values = (
             one.new_zeros(*one.shape[:2], size, one.shape[3]) for one in (key_states, value_states)
         )
@@ -84,15 +85,16 @@ class PacedLayer(DynamicLayer):
 class PacedCache(Cache):
     """The cache that a causal LM is handed; call `places.put` before each step."""
 
-    def __init__(self, memory: torch.Tensor | None = None) -> None:
-        """`memory` (B, layers, 2, H, M, d) is seen by every token."""
-        self.memory = memory
+    def __init__(self, memory: torch.Tensor | None = None, room: int | None = None) -> None:
+        """`memory` (B, layers, 2, H, M, d) is seen by every token; with `room` there are so many places from the begin,
+        and never more."""
+        self.memory, self.room = memory, room
         self.places = Places(0 if memory is None else memory.shape[4])
         super().__init__(layer_class_to_replicate=self._next_layer)  # type: ignore[arg-type]
 
     def _next_layer(self) -> PacedLayer:
         own = None if self.memory is None else self.memory[:, len(self.layers)].transpose(0, 1)
-        return PacedLayer(self.places, own)
+        return PacedLayer(self.places, own, self.room)
 
     def remember(self, rows: torch.Tensor, memory: torch.Tensor) -> None:
         """Another memory (n, layers, 2, H, M, d) for some rows, which begin anew."""

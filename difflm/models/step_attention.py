@@ -1,7 +1,8 @@
-"""Attention for the short steps of writing on a CPU, where the fused kernel of torch is slow.
+"""Attention for the short steps of writing, where the fused kernel of torch is slow.
 
-A step has few queries and many keys: the fused kernel takes five times as long as plain products, and wants keys and
-values repeated for grouped heads. B rows, H heads of which G share keys and values, L tokens a step, N keys, width d
+A step has few queries and many keys: on a CPU the fused kernel takes five times as long as plain products, and with a
+mask it wants keys and values repeated for grouped heads. B rows, H heads of which G share keys and values, L tokens a
+step, N keys, width d.
 """
 
 from __future__ import annotations

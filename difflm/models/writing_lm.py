@@ -1,4 +1,4 @@
-"""A causal LM as it writes on a CPU: the same weights, made ready for many short steps.
+"""A causal LM as it writes: the same weights, made ready for many short steps.
 
 Training sees a weight once for thousands of tokens, writing once for a few dozen: turning float32 weights into bfloat16
 for each product, as autocast does, then takes as long as the product.
@@ -22,13 +22,17 @@ def writing_lm(lm: PreTrainedModel) -> PreTrainedModel:
     """`lm` for writing: it shares all weights with `lm`, but under autocast those of products are in the precision that
     autocast gives them, so that the numbers are the same.
 
-    On another device than a CPU, and with an attention that was chosen for the LM, it is `lm` itself."""
-    if lm.device.type != "cpu" or lm.config._attn_implementation != "sdpa":
+    With an attention that was chosen for the LM, it is `lm` itself."""
+    device = lm.device.type
+    if lm.config._attn_implementation != "sdpa":
         return lm
     made = copy.deepcopy(lm, {id(weight): weight for weight in lm.parameters()})
     made.set_attn_implementation(step_attention.NAME)
-    if torch.is_autocast_enabled("cpu") and sum(weight.numel() for weight in lm.parameters()) <= MOST_WEIGHTS:
-        dtype = torch.get_autocast_dtype("cpu")
+    if (
+        torch.is_autocast_enabled(device)
+        and sum(weight.numel() for weight in lm.parameters()) <= MOST_WEIGHTS
+    ):
+        dtype = torch.get_autocast_dtype(device)
         for layer in made.modules():
             if isinstance(layer, nn.Linear) and layer.weight.dtype == torch.float32:
                 layer.weight = nn.Parameter(layer.weight.detach().to(dtype), requires_grad=False)
