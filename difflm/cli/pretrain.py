@@ -37,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--work", type=Path, metavar="DIR", help="corpus and state (default: in the user's cache folder)")
     add("--resume", action="store_true", help="go on with the training in the work folder")
     add("--workers", type=int, default=1, metavar="N", help="processes that read and make documents")
+    add("--compile", action="store_true", help="compile the model first (a minute): for trainings on a GPU")
     add("--dry-run", action="store_true", help="build the corpus, list sources and sizes, train nothing")
 
 
@@ -118,6 +119,7 @@ def _request(options: argparse.Namespace) -> Request:
         seconds=None if options.time_limit is None else 60 * options.time_limit,
         tokens=options.tokens,
         resume=options.resume,
+        compiled=options.compile,
         workers=min(options.workers, os.cpu_count() or 1),
         command=shlex.join(["difflm", *options.arguments]),
     )

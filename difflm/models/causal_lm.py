@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-SLOTS, CPU_SLOTS = 256, 32
+SLOTS, CPU_SLOTS = 512, 32
 """Rows that are written at once: by a GPU, and by one thread of a CPU."""
 PART_ROWS, FIRST_ROWS = 128, 16
 """Rows of which one thread of a CPU writes one after the other, and those of the first batch."""

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedMod
 from difflm.errors import ConfigError
 from difflm.models.lm_memory import check_step, check_weights
 from difflm.models.pretrained import load_config, load_model
+from difflm.precision import native_bfloat16
 from difflm.sections import DecoderConfig
 
 
@@ -43,8 +44,8 @@ def _path(settings: DecoderConfig) -> str:
 
 
 def _dtype() -> torch.dtype:
-    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
+    device = _device()
+    return torch.bfloat16 if device.type == "cuda" and native_bfloat16(device) else torch.float32
 
 
 def _device() -> torch.device:

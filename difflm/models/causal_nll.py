@@ -17,9 +17,10 @@ from difflm.models.kv_memory import Remembered
 if TYPE_CHECKING:
     from difflm.models.causal_lm import CausalLMDecoder
 
-LOGIT_BUDGET, LOOKED_LOGITS = 2**28, 2**23
-"""Most logits (rows x tokens x V) held at once: in training, where beyond it parts are recomputed, and without
-gradients."""
+LOGIT_BUDGET = 2**28
+"""Most logits (rows x tokens x V) held at once in training: beyond it parts are recomputed."""
+LOOKED_LOGITS = {"cpu": 2**23, "cuda": 2**27}
+"""Most of them without gradients: on a CPU few rows at once, so that they stay close to a core."""
 
 
 def rows_nll(
@@ -55,7 +56,8 @@ def _looked_at(
     order = lengths.argsort(descending=True)
     while first < len(order):
         longest = int(lengths[order[first]])
-        most = max(1, LOOKED_LOGITS // (max(longest, 1) * decoder.grammar.vocabulary))
+        budget = LOOKED_LOGITS.get(ids.device.type, LOOKED_LOGITS["cuda"])
+        most = max(1, budget // (max(longest, 1) * decoder.grammar.vocabulary))
         part = order[first : first + most]
         hidden, added = (None if one is None else one[part, :longest] for one in others)
         nll[part] = _nll(

@@ -6,10 +6,11 @@ The same environment, size and seed give the same documents in the same order, w
 from __future__ import annotations
 
 import multiprocessing
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ CHARACTERS_PER_TOKEN = 2.3
 """Of dense records: how long a copy may be to fit into a sequence twice."""
 BLOCK = 500
 """Generated documents that one call of a worker makes."""
+AHEAD = 4
+"""Tasks of each worker that wait or are done while the oldest is waited for."""
 
 FileTask = tuple[str, str, Path]
 BlockTask = tuple[str, int, int, int]
@@ -179,7 +182,18 @@ def _mapping(workers: int, words: Lexicon | None) -> Iterator[Mapper]:
         yield map
         return
     with multiprocessing.get_context("spawn").Pool(workers, _start, (words,)) as pool:
-        yield lambda function, tasks: pool.imap(function, tasks, chunksize=4)
+        yield lambda function, tasks: _ahead(pool, function, tasks, AHEAD * workers)
+
+
+def _ahead(pool: Pool, function: Callable[[Any], Any], tasks: Sequence[Any], most: int) -> Iterator[Any]:
+    """Results in order, with so many tasks under way and no more: whoever has enough leaves the rest undone."""
+    under_way: deque[AsyncResult[Any]] = deque()
+    for task in tasks:
+        under_way.append(pool.apply_async(function, (task,)))
+        if len(under_way) >= most:
+            yield under_way.popleft().get()
+    while under_way:
+        yield under_way.popleft().get()
 
 
 def _has_surrogates(document: Document) -> bool:

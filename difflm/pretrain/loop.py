@@ -117,9 +117,9 @@ def seconds_per_step(size: Size, model: BaseModel, train: Windows, accelerator: 
         times.append(time.perf_counter())
         return False
 
-    plan = make_plan(size, 0, PROBED_STEPS, evaluations=1)
-    probe = make_loop(
-        plan, copy.deepcopy(model), train, lambda: {"score": 0.0}, Host(should_stop=clock), accelerator
-    )
+    plan, probed = make_plan(size, 0, PROBED_STEPS, evaluations=1), copy.deepcopy(model)
+    if model.compiled:
+        probed.compile_body()
+    probe = make_loop(plan, probed, train, lambda: {"score": 0.0}, Host(should_stop=clock), accelerator)
     probe.run()
     return median(after - before for before, after in pairwise(times))

@@ -40,11 +40,17 @@ class BaseModel(nn.Module):
             body.rotary_emb,
         )
         self.special = special
+        self.compiled = False
 
     @property
     def llama(self) -> LlamaForCausalLM:
         """The model as `transformers` knows it."""
         return self._held[0]
+
+    def compile_body(self) -> None:
+        """Make kernels for the layers in training; a copy of the model has to be compiled for itself."""
+        self.llama.model.compile(dynamic=False)
+        self.compiled = True
 
     def forward(self, ids: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         """Mean nats of the tokens to predict in windows (B, T + 1). `noise` (B, T, D) comes upon the tokens that a
@@ -66,7 +72,9 @@ class BaseModel(nn.Module):
         x = self.table(ids[:, :-1])
         if noise is not None:
             x = x + noise * told_by[:, :-1, None] * self.table.weight.detach().std()
-        hidden = self.llama.model(inputs_embeds=x, use_cache=False).last_hidden_state
+        # Evaluations have shapes of their own, for which nothing is compiled.
+        body = self.llama.model if torch.is_grad_enabled() else self.llama.model.forward
+        hidden = body(inputs_embeds=x, use_cache=False).last_hidden_state
         skipped = told_by | (ids == self.special.bos) | (ids == self.special.pad)
         targets = ids.masked_fill(skipped, IGNORED)[:, 1:]
         return hidden.flatten(0, 1), targets.flatten()

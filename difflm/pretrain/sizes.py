@@ -75,9 +75,9 @@ SIZES = {
             batch=128,
             lr=2e-3,
             muon_lr=0.02,
-            tokens=600_000_000,
+            tokens=300_000_000,
             held_tokens=64_000,
-            characters=480_000_000,
+            characters=200_000_000,
         ),
     )
 }

@@ -49,6 +49,9 @@ class Request:
     resume: bool = False
     workers: int = 1
     """Processes that gather the corpus."""
+    compiled: bool = False
+    """Whether kernels are made for this model: faster steps on a GPU after a minute, the same numbers but for
+    rounding."""
     command: str = "difflm pretrain"
 
     def settings(self) -> dict[str, Any]:
@@ -81,6 +84,8 @@ def pretrain(
         corpus = prepare(request, say)
     special = Special(*(corpus.special(name) for name in (BOS, EOS, PAD)))
     model = BaseModel(make_llama(size, special, request.seed, device), special).to(device)
+    if request.compiled:
+        model.compile_body()
     train = corpus.training(size.length, request.seed)
     held = {kind: corpus.held_out(kind, size.length, size.held_tokens) for kind in KINDS}
     held = {kind: windows for kind, windows in held.items() if len(windows)}
