@@ -138,7 +138,7 @@ def train(
     tokens, longest = float(mask.sum(dim=1).float().mean()), int(mask.sum(dim=1).max())
     per_second = batch * tokens / step
     operations = (6 if joint else 4) * weights * per_second
-    need = need_of(load_config(str(lm)), model.config.decoder, tokens + decoder.soft_tokens, 2)
+    need = need_of(load_config(str(lm)), model.config.decoder, tokens + decoder.soft_tokens, 2, GPU.type)
     estimate = need.weights + need.step(batch)
     print(
         f"{'joint' if joint else 'frozen'}: {weights / 1e6:.0f} M weights, {batch} records of {tokens:.0f} tokens "

@@ -227,3 +227,10 @@ def test_a_download_with_other_cells_is_refused() -> None:
     lines = "1,2,3,4,5,6,7,8,9,10,g\n" * 3
     with pytest.raises(DataError, match="the table magic at"):
         paper.parse("magic", lines.encode())
+
+
+def test_a_built_in_table_is_drawn_from_as_a_file_is() -> None:
+    whole, some, again = (load("diabetes", seed=3, max_rows=rows) for rows in (None, 100, 100))
+    assert len(whole.train) > 300 and not whole.drawn
+    assert len(some.train) + len(some.validation) + len(some.test) == 100 and "100" in some.drawn
+    assert some.train.equals(again.train)

@@ -68,6 +68,12 @@ def test_the_estimate_is_near_what_is_kept(name: str, training: str) -> None:
     assert need.cache == sum(one.nbytes for layer in cache.layers for one in (layer.keys, layer.values))
 
 
+def test_a_fused_attention_keeps_nothing_for_pairs_of_tokens() -> None:
+    plain, fused = (need_of(config_of("llama"), FROZEN, 100, 2, device) for device in ("cpu", "cuda"))
+    assert plain.row - fused.row == pytest.approx(100 * 2 * 4 * 2 * 100 * 2)
+    assert plain.cache == fused.cache and plain.weights == fused.weights
+
+
 def test_the_cost_of_a_training_counts_the_language_model() -> None:
     config = Config.from_preset("standard").for_record("tool")
     alone = estimate(config, 2_000, 1)
@@ -144,7 +150,7 @@ def test_a_quantised_model_is_asked_for_as_set(bits: int, monkeypatch: pytest.Mo
     asked: dict[str, Any] = {}
     monkeypatch.setattr(causal_loading, "find_spec", lambda name: object())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(causal_loading, "native_bfloat16", lambda device: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(causal_loading, "load_config", lambda path: config_of("llama"))
     monkeypatch.setattr(lm_memory, "free_bytes", lambda device: GB)

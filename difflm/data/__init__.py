@@ -61,7 +61,7 @@ def load(
     Raises DataError for what cannot be learned from, ConfigError for a target or kind of an unknown column.
     """
     if isinstance(source, str) and source in BUILTIN and validation is None:
-        return load_builtin(source, target=target, kinds=kinds, seed=seed, fits=fits)
+        return load_builtin(source, target=target, kinds=kinds, seed=seed, max_rows=max_rows, fits=fits)
     for one in (source, validation):
         _check_name(one)
     wanted = detect_record(source).record if record == "auto" and column is None else record

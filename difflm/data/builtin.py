@@ -10,6 +10,7 @@ import pandas as pd
 from difflm.data.dataset import Dataset
 from difflm.data.document_sets import Fits, document_set
 from difflm.data.paper import PAPER, columns_of, paper_frames
+from difflm.data.sampled import Draw, drawn_rows
 from difflm.data.standard_library import LICENCE as _PSF
 from difflm.data.standard_library import stdlib_functions, stdlib_tools
 from difflm.errors import DataError
@@ -164,10 +165,12 @@ def load_builtin(
     target: str | None = None,
     kinds: Mapping[str, Kind] | None = None,
     seed: int = 0,
+    max_rows: int | None = None,
     fits: Fits | None = None,
 ) -> Dataset:
     """A built-in set with its own target and kinds unless others are given. The paper tables keep the
-    paper's split; the others are split by `seed`. Documents that `fits` refuses are left out."""
+    paper's split; the others are split by `seed`. Of the rows of a long table (of a paper table: of those to train on)
+    `max_rows` are drawn. Documents that `fits` refuses are left out."""
     if name not in BUILTIN:
         raise DataError(f"a built-in table out of {', '.join(BUILTIN)}", repr(name), "choose one of these")
     table = BUILTIN[name]
@@ -175,6 +178,7 @@ def load_builtin(
     if table.record != "table":
         about = {"seed": seed, "source": table.source, "licence": table.licence}
         return document_set(name, frames, table.record, fits, **about)  # type: ignore[arg-type]
+    frames["train"] = drawn_rows(frames["train"], Draw(seed, max_rows))
     return Dataset.build(
         name,
         frames,

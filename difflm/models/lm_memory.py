@@ -51,8 +51,9 @@ class Need:
         return rows * self.row + min(rows * self.logits, LOGIT_BUDGET * LOGIT_BYTES)
 
 
-def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int) -> Need:
-    """For rows of `tokens` tokens, the LM's `config`, and `size` bytes of a number."""
+def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int, device: str = "cpu") -> Need:
+    """For rows of `tokens` tokens, the LM's `config`, and `size` bytes of a number. Off a CPU attention is fused, and
+    keeps nothing for each pair of tokens."""
     text = config.get_text_config()
     layers, heads, width = text.num_hidden_layers, text.num_attention_heads, text.hidden_size
     shared = getattr(text, "num_key_value_heads", None) or heads
@@ -60,7 +61,7 @@ def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int) -> N
     hidden = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width
     # Floats of one token in one layer: 3 F + 3 D + 2.5 A, and the attention to T tokens before and after its softmax.
     numbers = 3 * hidden + 3 * width + 2.5 * (heads + 2 * shared) * head
-    numbers = numbers * (JOINT if settings.joint else 1.0) + 2 * heads * tokens
+    numbers = numbers * (JOINT if settings.joint else 1.0) + (2 * heads * tokens if device == "cpu" else 0.0)
     return Need(
         weights=weight_bytes(config, settings.bits, size) * (COPIES + 1 if settings.joint else 1),
         row=tokens * layers * numbers * size,
@@ -123,7 +124,7 @@ def check_step(
     `loaded` count no more); it names how many rows do."""
     if not loaded:
         check_weights(config, settings, device, size)
-    need = need_of(config, settings, tokens, size)
+    need = need_of(config, settings, tokens, size, device.type)
     held = need.weights - (weight_bytes(config, settings.bits, size) if loaded else 0)
     free = free_bytes(device) - held
     if SURE * need.step(rows) <= free:
