@@ -74,6 +74,9 @@ def main() -> None:
     parser.add_argument("--data", default="paper/adult")
     parser.add_argument("--rows", type=int, default=8000)
     parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument(
+        "--batch", type=int, default=32, help="small: what is asked is how soon, not how well"
+    )
     parser.add_argument("--seeds", default="0", help="with commas")
     parser.add_argument(
         "--base", nargs="*", default=[], help="folders of other bases, such as earlier checkpoints"
@@ -87,7 +90,8 @@ def main() -> None:
             if chosen.only and name not in chosen.only:
                 continue
             for seed in map(int, chosen.seeds.split(",")):
-                changes = {**settings, "time_limit": chosen.minutes, "input.max_rows": chosen.rows}
+                limits = {"time_limit": chosen.minutes, "input.max_rows": chosen.rows}
+                changes = {**settings, **limits, "vae.batch_size": chosen.batch}
                 found = measured(Path(place) / f"{name}-{seed}", chosen.data, changes, seed)
                 told = "  ".join(f"{key} {value:.3g}" for key, value in found.items())
                 print(f"{name:28} seed {seed}  {told}", flush=True)

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from difflm.errors import DataError
 from difflm.models.pretrained import load_model, load_tokenizer
 from difflm.precision import mixed
-from difflm.training.loop import seeded
+from difflm.seeding import seeded
 from difflm.training.optim import schedule
 
 CONDITIONS = ("none", "real", "synthetic", "both")

@@ -212,7 +212,8 @@ def _seconds_so_far(run: Run) -> float:
 
 def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) -> None:
     """Weights first; then what the app shows: latents, latent use, a first sample, the PCA map."""
-    from difflm.pipeline import DiffLM, latent_use
+    from difflm.latent_use import latent_use
+    from difflm.pipeline import DiffLM
 
     run.write_status(state="running", stage="sample", progress=1.0, message="writing the first rows")
     own = {k: v for k, v in run.config.items() if k not in Config.model_fields}

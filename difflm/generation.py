@@ -20,7 +20,7 @@ from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.sections import SampleConfig
-from difflm.training.loop import seeded
+from difflm.seeding import seeded
 
 DOUBLINGS = 40
 """After so many any limit is reached."""

@@ -26,12 +26,8 @@ from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 from difflm.schema import Kind, Schema
 from difflm.sections import SampleConfig
-from difflm.training.fit import encode_batch, prepare, some_rows
+from difflm.training.fit import encode_batch, prepare
 
-LEAST_LOOKED_AT = 200
-"""Records that the latent use is measured on at least, however long they are."""
-CHARACTERS = 4
-"""Characters of a token of text, about."""
 RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
 
 
@@ -186,7 +182,7 @@ class DiffLM:
 
     def encode(self, rows: pd.DataFrame) -> np.ndarray:
         """mu (n, Z) float32 of rows."""
-        return self._posterior(rows)[0].numpy()
+        return self.posterior(rows)[0].numpy()
 
     def decode(
         self, z: np.ndarray, *, greedy: bool = True, seed: int = 0, noise: float = 0.0
@@ -212,7 +208,7 @@ class DiffLM:
         """Rows decoded at temperature from encoded real rows (z ~ q(z | x)): what a perfect prior would give.
 
         z is noised as in generation (sample.noise), unless `noise` says otherwise."""
-        mu, logvar = self._posterior(rows)
+        mu, logvar = self.posterior(rows)
         sigma = self.config.sample.noise if noise is None else noise
         generator = torch.Generator().manual_seed(seed)
         z = mu + torch.exp(logvar / 2) * torch.randn(mu.shape, generator=generator)
@@ -257,7 +253,8 @@ class DiffLM:
             api.create_repo(repo, exist_ok=True, **settings)
             return str(api.upload_folder(repo_id=repo, folder_path=folder))
 
-    def _posterior(self, rows: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
+    def posterior(self, rows: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
+        """mu and logvar (n, Z) of rows."""
         if not len(rows):
             raise DataError("at least one row to encode", "none")
         return encode_batch(self.artifact.model, prepare(self.artifact.model, self.schema.canonical(rows)))
@@ -307,33 +304,3 @@ def _one_row(row: RowLike) -> pd.DataFrame:
             raise DataError("a frame of one row", f"{len(row)} rows")
         return row.reset_index(drop=True)
     return pd.DataFrame([dict(row)])
-
-
-def latent_use(model: DiffLM, rows: pd.DataFrame, most_tokens: int = 500_000) -> dict[str, Any]:
-    """KL (nats a record), active dimensions and share of cells of `rows` exactly right from mu, by column.
-
-    Of many rows a sample of about `most_tokens` is looked at."""
-    from difflm.latent.posterior import active_dimensions, kl_per_dimension
-    from difflm.metrics.reconstruction import exact_cells
-
-    table = model.schema.record == "table"
-    tokens = max(model.artifact.codec.fixed, 1) if table else max(model.schema.longest // CHARACTERS, 1)
-    most = max(LEAST_LOOKED_AT, most_tokens // tokens)
-    rows = rows.iloc[some_rows(len(rows), most, model.config.seed)]
-    kl = kl_per_dimension(*model._posterior(rows))
-    real = model.schema.canonical(rows)
-    per_column = exact_cells(model.schema, real, model.schema.canonical(model.reconstruct(rows)))
-    core = per_column
-    if model.artifact.model.details is not None:
-        rebuilt = model.schema.canonical(model.reconstruct(rows, details=False))
-        core = exact_cells(model.schema, real, rebuilt)
-    return {
-        "kl": float(kl.sum(dim=1).mean()),
-        "active": active_dimensions(kl),
-        "dimensions": kl.shape[1],
-        "reconstruction": float(np.mean(list(per_column.values()))) if per_column else float("nan"),
-        "core": float(np.mean(list(core.values()))) if core else float("nan"),
-        "per_column": per_column,
-        "core_per_column": core,
-        "rows": len(rows),
-    }

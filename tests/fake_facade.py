@@ -105,9 +105,16 @@ def module() -> types.ModuleType:
     """The module to put in the place of difflm.pipeline."""
     made: Any = types.ModuleType("difflm.pipeline")
     made.DiffLM = FakeModel
+    return made
+
+
+def use_module() -> types.ModuleType:
+    """The module to put in the place of difflm.latent_use."""
+    made: Any = types.ModuleType("difflm.latent_use")
     made.latent_use = lambda model, rows: {"kl": 9.0, "active": 3, "reconstruction": 0.9, "per_column": {}}
     return made
 
 
 if os.environ.get("DIFFLM_FAKE"):
     sys.modules["difflm.pipeline"] = module()
+    sys.modules["difflm.latent_use"] = use_module()

@@ -12,13 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors config sections schema columns conversion cells dates inference identifiers personal "
-    "disk processes ranks runs precision memory",
+    "disk processes ranks runs precision memory seeding",
     "formats diffusion latent metrics provenance report report_html joint_svg estimates curves differences "
     "group_profile conditions",
     "data models priors artifact",
     "training generation privacy latent_ops latent_edits projection evaluation map_data core_use "
     "document_evaluation judging sandbox passk pretrain continued",
-    "pipeline fitting",
+    "pipeline latent_use fitting",
     "jobs cli background benchmark ablation sharing scale __main__",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}

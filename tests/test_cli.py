@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from fake_facade import FakeModel, module
+from fake_facade import FakeModel, module, use_module
 
 from difflm import __version__
 from difflm.cli import evaluate, latents, sample, writers
@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
     """The stand-in in place of the facade, in an empty folder."""
     monkeypatch.setitem(sys.modules, "difflm.pipeline", module())
+    monkeypatch.setitem(sys.modules, "difflm.latent_use", use_module())
     for command in (sample, latents, evaluate):
         monkeypatch.setattr(command, "read_frame", lambda path: pd.read_csv(path))
     monkeypatch.chdir(tmp_path)

@@ -11,9 +11,10 @@ from difflm.diffusion.loss import edm_loss
 from difflm.diffusion.sampler import heun, karras_sigmas
 from difflm.errors import ConfigError
 from difflm.priors import PRIORS, load_prior
+from difflm.seeding import seeded
 from difflm.training.host import Host
-from difflm.training.loop import Plan, seeded
 from difflm.training.prior import train_prior
+from difflm.training.stage import Plan
 
 
 def exact_gaussian(mean: float, std: float):

@@ -13,8 +13,9 @@ from difflm.errors import ResourceError, TrainingError
 from difflm.latent.beta import BetaSchedule, make_schedule
 from difflm.sections import BetaConfig
 from difflm.training.host import Host, Stopped
-from difflm.training.loop import Loop, Plan
+from difflm.training.loop import Loop
 from difflm.training.optim import schedule
+from difflm.training.stage import Plan
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([[1.0], [-2.0], [0.5], [0.0]])

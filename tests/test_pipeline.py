@@ -12,7 +12,8 @@ from difflm import generation, latent_ops
 from difflm.data import Dataset
 from difflm.errors import ConfigError, GenerationError, RunError
 from difflm.generation import Tally
-from difflm.pipeline import DiffLM, latent_use
+from difflm.latent_use import latent_use
+from difflm.pipeline import DiffLM
 from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 

@@ -19,7 +19,8 @@ from difflm.curves import Curves
 from difflm.disk import make_folder, read_json, write_json
 from difflm.errors import DiffLMError
 from difflm.evaluation import evaluate
-from difflm.pipeline import DiffLM, latent_use
+from difflm.latent_use import latent_use
+from difflm.pipeline import DiffLM
 from difflm.priors.base import Prior
 from difflm.priors.diffusion import DiffusionPrior
 from difflm.provenance import code_mark

@@ -147,7 +147,8 @@ def _score(cell: Cell, made: Made, table: Table, settings: Settings, folder: Pat
 
 def _latent(run: Path, table: Table, seed: int) -> dict[str, Any]:
     """What no fidelity figure stands without: latent use, rows from encoded real rows, the decoder alone."""
-    from difflm.pipeline import DiffLM, latent_use
+    from difflm.latent_use import latent_use
+    from difflm.pipeline import DiffLM
 
     model, real = DiffLM.from_pretrained(run), table.dataset.train
     extra: dict[str, Any] = {

@@ -122,7 +122,7 @@ def _from_files(options: argparse.Namespace) -> Inputs:
 
 def _from_run(run: Run, options: argparse.Namespace) -> Inputs:
     """The run's own split; what its model generates, decodes from real rows, and writes without a latent."""
-    from difflm.pipeline import latent_use
+    from difflm.latent_use import latent_use
 
     parts = {name: run.path / "data" / f"{name}.parquet" for name in ("train", "validation", "test")}
     missing = [path.name for path in parts.values() if not path.exists()]

@@ -17,7 +17,8 @@ from difflm.pretrain.model import BaseModel
 from difflm.pretrain.packing import Windows
 from difflm.pretrain.sizes import Size
 from difflm.training.host import Host
-from difflm.training.loop import Loop, Plan
+from difflm.training.loop import Loop
+from difflm.training.stage import Plan
 
 NOISE = 1.0
 """Largest noise on the tokens that a copy is told by, in units of the embeddings' spread."""

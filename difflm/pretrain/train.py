@@ -28,7 +28,8 @@ from difflm.pretrain.sizes import Size
 from difflm.pretrain.tokenizer import BOS, EOS, PAD
 from difflm.runs import Run
 from difflm.training.host import Host, Stopped
-from difflm.training.loop import Loop, Plan
+from difflm.training.loop import Loop
+from difflm.training.stage import Plan
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "safetensors")
 

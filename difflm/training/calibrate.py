@@ -19,7 +19,7 @@ from difflm.models.compact import CompactDecoder
 from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM
 from difflm.priors.base import Prior
-from difflm.training.loop import seeded
+from difflm.seeding import seeded
 
 FEW = 10.0
 """Rows added to each count: a token that hardly occurs keeps its weight."""

@@ -18,8 +18,10 @@ from difflm.models.decoder import Batch
 from difflm.models.injected import Injected
 from difflm.precision import mixed
 from difflm.ranks import Ranks
+from difflm.seeding import seeded
 from difflm.training.host import Host
-from difflm.training.loop import Loop, Plan, seeded
+from difflm.training.loop import Loop
+from difflm.training.stage import Plan
 
 
 class CopyDraws(NamedTuple):

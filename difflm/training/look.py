@@ -23,8 +23,8 @@ from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM
 from difflm.priors.gaussian import GaussianPrior
 from difflm.schema import Kind, Schema
+from difflm.seeding import seeded
 from difflm.training.host import Host
-from difflm.training.loop import seeded
 
 LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
 """Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""

@@ -6,10 +6,7 @@ processes each takes its rows of the one batch, with the noise that they have th
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -17,69 +14,18 @@ from torch import nn
 
 from difflm.errors import ConfigError
 from difflm.ranks import Ranks
+from difflm.seeding import seeded
 from difflm.training.guards import divergence, step_memory
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
 from difflm.training.shards import LossOf, Shards
+from difflm.training.stage import Cooling, Draw, Evaluate, Plan, Stateful
 from difflm.training.state import load_state, save_state
 
 SAVE_EVERY_SECONDS = 60.0
 REPORTS = 200
 CHECK_EVERY = 0.08
 """Share of a stage between two looks at the clock."""
-
-
-@dataclass(kw_only=True)
-class Plan:
-    """What one stage does. `seconds` is its share of the time limit: a slower machine gets fewer steps."""
-
-    stage: str
-    steps: int
-    batch_size: int
-    lr: float
-    seed: int
-    section: str = "vae"
-    """Where batch_size and lr are set, for messages."""
-    seconds: float | None = None
-    most_steps: float = float("inf")
-    """More steps than these gain nothing, however much time another stage leaves."""
-    muon_lr: float | None = None
-    warmup: float = 0.05
-    weight_decay: float = 0.01
-    ema: float = 0.0
-    evaluations: int = 10
-    patience: int = 4
-    accumulation: int = 1
-    """Parts that a process takes its rows of a step in, one after the other: less memory, the same step."""
-    cooldown: float = 0.0
-    """When validation stops improving, go back to the best weights and take the learning rate down to zero over this
-    share of the steps that led there; 0 for never."""
-
-
-def seeded(seed: int, *names: object) -> torch.Generator:
-    """A generator of its own for each purpose."""
-    digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-
-
-Draw = Callable[[torch.Tensor, torch.Generator], dict[str, torch.Tensor]]
-"""(row numbers, generator) -> what the loss reads of these rows and all that is random in it, rows first."""
-Evaluate = Callable[[], dict[str, Any]]
-
-
-class Cooling(NamedTuple):
-    """Where a cooldown began: step, share of the peak learning rate, progress."""
-
-    step: int
-    rate: float
-    course: float
-
-
-class Stateful(Protocol):
-    """Something outside the module that changes during training and must survive a resume."""
-
-    def state(self) -> dict[str, Any]: ...
-    def restore(self, state: dict[str, Any]) -> None: ...
 
 
 class Loop:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from difflm.config import Config
-from difflm.training.loop import Plan
+from difflm.training.stage import Plan
 
 REFERENCE_RATE = 1.85e11
 """Floating-point operations a second that training reaches on the two CPU cores of the README's figures

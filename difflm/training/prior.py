@@ -19,8 +19,10 @@ from difflm.priors.diffusion import DiffusionPrior
 from difflm.priors.gaussian import GaussianPrior
 from difflm.priors.gmm import MixturePrior
 from difflm.ranks import Ranks
+from difflm.seeding import seeded
 from difflm.training.host import Host
-from difflm.training.loop import Loop, Plan, seeded
+from difflm.training.loop import Loop
+from difflm.training.stage import Plan
 
 Latents = tuple[torch.Tensor, torch.Tensor]
 

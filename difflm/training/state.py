@@ -47,7 +47,7 @@ def save_state(loop: Loop) -> None:
 
 def load_state(loop: Loop) -> bool:
     """Take up a saved state of this stage; False when there is none."""
-    from difflm.training.loop import Cooling
+    from difflm.training.stage import Cooling
 
     path = _path(loop)
     if path is None or not path.exists():

@@ -23,9 +23,11 @@ from difflm.models.decoder import Batch
 from difflm.models.vae import LatentLM, Output
 from difflm.precision import mixed
 from difflm.ranks import Ranks
+from difflm.seeding import seeded
 from difflm.training.host import Host
 from difflm.training.jitter import Jitter
-from difflm.training.loop import Loop, Plan, seeded
+from difflm.training.loop import Loop
+from difflm.training.stage import Plan
 
 NULL_SHARE = 0.1
 COLLAPSE_NATS = 0.5
