@@ -55,6 +55,8 @@ class LatentConfig(Section):
 
 BUNDLED = "base-"
 """How the names of the language models begin that come with the project (checkpoints/)."""
+BASES = tuple(BUNDLED + size for size in ("tiny", "small"))
+"""Their names, the smallest first."""
 
 
 class DecoderConfig(Section):
@@ -64,7 +66,7 @@ class DecoderConfig(Section):
         "compact", description="compact: fitted to the rows of a table; causal_lm: a transformers model"
     )
     path: str | None = Field(
-        None, description="Name or local folder of the causal LM; base-tiny is the bundled one"
+        None, description="Name or local folder of the causal LM; base-tiny and base-small are bundled"
     )
     training: Literal["auto", "frozen", "joint"] = Field(
         "auto",

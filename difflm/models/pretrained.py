@@ -19,9 +19,8 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 from transformers.utils.hub import cached_file
 
 from difflm.errors import ConfigError, RunError
-from difflm.sections import BUNDLED
+from difflm.sections import BASES, BUNDLED
 
-NAMES = tuple(BUNDLED + size for size in ("tiny", "small"))
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 POOLING = "1_Pooling/config.json"
 """Where sentence encoders say how their tokens become one vector."""
@@ -82,7 +81,7 @@ def _place(path: str) -> tuple[str, bool]:
 
 def _load(auto: Any, path: str, **settings: Any) -> Any:
     place, local = _place(path)
-    if path in NAMES and not local:
+    if path in BASES and not local:
         raise RunError(
             f"the language model checkpoints/{path} of the project",
             "none",

@@ -17,6 +17,7 @@ import streamlit as st
 from difflm.config import Config
 from difflm.errors import ConfigError, DataError
 from difflm.runs import ACTIVE, Run, list_runs, runs_root
+from difflm.sections import BASES
 
 MINUTES = 3.0
 """Longest training."""
@@ -78,7 +79,7 @@ def check_caps(config: Config) -> None:
         )
     if config.vae.epochs or config.lm.epochs or config.prior.steps:
         raise ConfigError("trainings that end by the clock", "a number of passes or steps", "leave it empty")
-    if config.decoder.path not in (None, "base-tiny") or config.encoder.path is not None:
+    if config.decoder.path not in (None, *BASES) or config.encoder.path is not None:
         raise ConfigError("the models that are here", config.decoder.path or str(config.encoder.path))
 
 
