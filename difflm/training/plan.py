@@ -143,12 +143,14 @@ def calibration_rows(config: Config, size: Size, speed: float = 1.0) -> int:
 
 
 def row_operations(config: Config, size: Size, stage: str) -> float:
-    """Floating-point operations of one row forwards and backwards: 6 per weight and token."""
+    """Floating-point operations of one row forwards and backwards: 6 per weight and token, 4 where the weight is frozen
+    and only passes the gradient on."""
     weights = size.weights or 12 * config.decoder.width**2 * config.decoder.layers
     decoder = weights * (size.tokens + config.injection.soft_tokens)
     encoder = 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
     slower = REFERENCE_RATE / FOREIGN_RATE if size.weights else 1.0
-    return 6.0 * slower * (decoder + (encoder if stage == "vae" else 0))
+    frozen = stage == "vae" and not config.decoder.joint
+    return slower * ((4.0 if frozen else 6.0) * decoder + (6.0 * encoder if stage == "vae" else 0.0))
 
 
 def denoiser_weights(config: Config) -> int:
