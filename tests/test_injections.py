@@ -231,7 +231,7 @@ def test_rows_that_wait_for_a_slot_are_those_that_begin_at_once(
     decoder = model.decoder
     assert isinstance(decoder, CausalLMDecoder)
     once = decoder.write(injected, 0.0, torch.Generator(), given=given)
-    monkeypatch.setattr(causal_lm, "CPU_SLOTS", 3)
+    monkeypatch.setattr(causal_lm, "PART_ROWS", 3)
     waited = decoder.write(injected, 0.0, torch.Generator(), given=given)
     # What a GPU replays: few shapes, a cache that is used again, slots that stay.
     fixed = FixedSteps(decoder.lm, decoder.masks, decoder.room)

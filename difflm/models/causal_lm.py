@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-SLOTS, CPU_SLOTS = 512, 32
-"""Rows that are written at once: by a GPU, and by one thread of a CPU."""
-PART_ROWS, FIRST_ROWS = 128, 16
-"""Rows of which one thread of a CPU writes one after the other, and those of the first batch."""
+SLOTS = 512
+"""Rows that a GPU writes at once: the next begin where others end."""
+PART_ROWS, FIRST_ROWS = 32, 16
+"""Rows that one thread of a CPU writes, all at once, and those of the first batch. A CPU gains nothing by a next row in a
+slot that is free: the longest row then sets what all attend to."""
 
 
 class CausalLMDecoder(Decoder):
@@ -267,7 +268,7 @@ class CausalLMDecoder(Decoder):
         reasons: Counter[str] = Counter()
         to_logits = None if given is None else self.details_logits()
         matchers = self.grammar.start(len(injected), only)
-        slots = CPU_SLOTS if self.device.type == "cpu" else SLOTS
+        slots = PART_ROWS if self.device.type == "cpu" else SLOTS
         writer = self.writer(injected, None if given is None else given.inputs, to_logits, slots)
         writer.run(matchers, self.max_tokens, temperature, generator)
         for row, ids in enumerate(matchers.written):

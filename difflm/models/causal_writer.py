@@ -20,6 +20,9 @@ STEP_COST = 64
 """What a step costs beside its tokens, in tokens."""
 CLOSING_TOKENS = 96
 """Tokens before the longest length from which a row takes what leads to its end."""
+REFILLED_SHARE = 0.25
+"""Share of the slots that are free before the next rows begin in them: together, since what begins takes many tokens in
+steps in which the others take one."""
 KEPT_SHARE = 0.75
 """Share of the slots that still go on below which the others leave the cache."""
 
@@ -139,8 +142,9 @@ class CausalWriter:
                 tokens = _chosen(matchers, rows, logits, temperature, generator)
                 for place, chunk in zip(ready, matchers.advance(rows, tokens), strict=True):
                     waiting[place] = chunk if going(live[place]) else []
-            for place in [place for place, row in enumerate(live) if not going(row)]:
-                if (row := next(queue, None)) is not None:
+            free = [place for place, row in enumerate(live) if not going(row)]
+            if len(free) >= REFILLED_SHARE * len(live):
+                for place, row in zip(free, queue, strict=False):
                     self.restart([place], [row])
                     live[place], waiting[place] = row, [*self.before(), *matchers.forced([row])[0]]
             on = [place for place, row in enumerate(live) if going(row)]
