@@ -9,22 +9,26 @@ import pandas as pd
 
 from difflm.latent.posterior import active_dimensions, kl_per_dimension
 from difflm.metrics.reconstruction import exact_cells
+from difflm.models.compact import CompactDecoder
 from difflm.pipeline import DiffLM
-from difflm.training.fit import some_rows
+from difflm.training.fit import mean_tokens, prepare, some_rows
 
 LEAST_LOOKED_AT = 200
 """Records that the latent use is measured on at least, however long they are."""
-CHARACTERS = 4
-"""Characters of a token of text, about."""
+COUNTED = 64
+"""Records whose tokens are counted, to tell how long they are."""
+FOREIGN = 10
+"""How many tokens the compact decoder writes while a language model writes one."""
 
 
 def latent_use(model: DiffLM, rows: pd.DataFrame, most_tokens: int = 500_000) -> dict[str, Any]:
     """KL (nats a record), active dimensions and share of cells of `rows` exactly right from mu, by column.
 
-    Of many rows a sample of about `most_tokens` is looked at."""
-    table = model.schema.record == "table"
-    tokens = max(model.artifact.codec.fixed, 1) if table else max(model.schema.longest // CHARACTERS, 1)
-    most = max(LEAST_LOOKED_AT, most_tokens // tokens)
+    Of many rows a sample of about `most_tokens` is looked at, a tenth of that where a language model writes them."""
+    latent = model.artifact.model
+    tokens = mean_tokens(prepare(latent, model.schema.canonical(rows.iloc[:COUNTED])))
+    cost = max(tokens, 1.0) * (1 if isinstance(latent.decoder, CompactDecoder) else FOREIGN)
+    most = max(LEAST_LOOKED_AT, int(most_tokens / cost))
     rows = rows.iloc[some_rows(len(rows), most, model.config.seed)]
     kl = kl_per_dimension(*model.posterior(rows))
     real = model.schema.canonical(rows)

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 SLOTS = 512
 """Rows that a GPU writes at once: the next begin where others end."""
 PART_ROWS, FIRST_ROWS = 32, 16
-"""Rows that one thread of a CPU writes, all at once, and those of the first batch. A CPU gains nothing by a next row in a
-slot that is free: the longest row then sets what all attend to."""
+"""Rows that one thread of a CPU writes, all at once, and those of the first batch. A next row in a free slot gains
+nothing there: the longest row then sets what all attend to."""
 
 
 class CausalLMDecoder(Decoder):
