@@ -1,11 +1,11 @@
 """Can a frozen language model be steered by soft prompts alone? Held-out loss and cells, by what is trained.
 
-Each line is one training of `difflm fit` on the same rows for the same time: a frozen base with more or fewer soft
+Each line is one training of `difflm fit` on the same rows for as many steps: a frozen base with more or fewer soft
 tokens, the base trained along, a base that was never trained or trained for less (any other folders, by --base), and
 the compact decoder beside them. Printed: nats that a held-out row costs given its core latent and without one, cells of
 held-out rows that come back, from the whole latent and from the core alone, KL, active dimensions, and steps.
 
-    DIFFLM_DATA=... python benchmarks/steering.py [--data paper/adult] [--rows 8000] [--minutes 3] [--seeds 0]
+    DIFFLM_DATA=... python benchmarks/steering.py [--data paper/adult] [--rows 4000] [--steps 200] [--seeds 0]
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def untrained(folder: Path) -> str:
     return str(folder)
 
 
-def variants(fresh: str, others: list[str]) -> dict[str, dict[str, Any]]:
-    """Name and settings of each line."""
+def variants(fresh: str, others: list[str], tokens: int) -> dict[str, dict[str, Any]]:
+    """Name and settings of each line; those after the first few have so many soft tokens."""
     base = {"decoder.kind": "causal_lm", "decoder.path": "base-tiny", "decoder.training": "frozen"}
-    made = {f"frozen, {k} soft tokens": {**base, "injection.tokens": k} for k in (4, 16, 64)}
-    made["frozen, no details"] = {**base, "latent.detail_dim": 0}
+    made = {f"frozen, {k} soft tokens": {**base, "injection.tokens": k} for k in (4, 16, 64, 128)}
+    base["injection.tokens"] = tokens
+    for other in others:
+        made[f"{Path(other).name}, frozen"] = {**base, "decoder.path": other}
     made["trained along"] = {**base, "decoder.training": "joint"}
     made["never trained, frozen"] = {**base, "decoder.path": fresh}
     made["never trained, trained along"] = {**base, "decoder.path": fresh, "decoder.training": "joint"}
-    for other in others:
-        made[f"{Path(other).name}, frozen"] = {**base, "decoder.path": other}
     made["compact"] = {}
     return made
 
@@ -72,8 +72,9 @@ def measured(run: Path, data: str, settings: dict[str, Any], seed: int) -> dict[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", default="paper/adult")
-    parser.add_argument("--rows", type=int, default=8000)
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--rows", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--tokens", type=int, default=64, help="soft tokens of all lines but the first four")
     parser.add_argument(
         "--batch", type=int, default=32, help="small: what is asked is how soon, not how well"
     )
@@ -83,15 +84,18 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", default=None, help="names of lines")
     chosen = parser.parse_args()
-    print(f"{chosen.data}, {chosen.rows:,} rows, {chosen.minutes:g} minutes each; {machine()}; {versions()}")
+    print(
+        f"{chosen.data}, {chosen.rows:,} rows, {chosen.steps} steps of {chosen.batch}; {machine()}; {versions()}"
+    )
     with tempfile.TemporaryDirectory() as place:
-        lines = variants(untrained(Path(place) / "fresh"), chosen.base)
+        lines = variants(untrained(Path(place) / "fresh"), chosen.base, chosen.tokens)
         for name, settings in lines.items():
             if chosen.only and name not in chosen.only:
                 continue
             for seed in map(int, chosen.seeds.split(",")):
-                limits = {"time_limit": chosen.minutes, "input.max_rows": chosen.rows}
-                changes = {**settings, **limits, "vae.batch_size": chosen.batch}
+                passes = chosen.steps * chosen.batch / chosen.rows
+                limits = {"input.max_rows": chosen.rows, "vae.batch_size": chosen.batch, "vae.epochs": passes}
+                changes = {**settings, **limits, "time_limit": 30.0, "lm.epochs": 0.2, "prior.steps": 50}
                 found = measured(Path(place) / f"{name}-{seed}", chosen.data, changes, seed)
                 told = "  ".join(f"{key} {value:.3g}" for key, value in found.items())
                 print(f"{name:28} seed {seed}  {told}", flush=True)
