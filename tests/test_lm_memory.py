@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from difflm.errors import ConfigError, ResourceError
 from difflm.estimates import estimate
 from difflm.models import causal_loading, lm_memory
 from difflm.models.causal_loading import load_decoder
-from difflm.models.lm_memory import GB, check_step, need_of, with_decoder
+from difflm.models.lm_memory import GB, MOST_SLOTS, check_step, need_of, slots_of, with_decoder
 from difflm.sections import DecoderConfig
 from difflm.training.fit import check_decoder
 from tests.test_injections import fitted
@@ -72,6 +73,15 @@ def test_a_fused_attention_keeps_nothing_for_pairs_of_tokens() -> None:
     plain, fused = (need_of(config_of("llama"), FROZEN, 100, 2, device) for device in ("cpu", "cuda"))
     assert plain.row - fused.row == pytest.approx(100 * 2 * 4 * 2 * 100 * 2)
     assert plain.cache == fused.cache and plain.weights == fused.weights
+
+
+def test_a_small_gpu_writes_fewer_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of("llama")
+    row, gpu = need_of(config, FROZEN, 100, 2).cache, torch.device("cuda")
+    for rows, wanted in ((10**6, MOST_SLOTS), (40, 10), (0, 1)):
+        properties = SimpleNamespace(total_memory=rows * row)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, found=properties: found)
+        assert slots_of(config, 100, 2, gpu) == wanted
 
 
 def test_the_cost_of_a_training_counts_the_language_model() -> None:

@@ -31,6 +31,7 @@ from difflm.models.causal_writer import CausalWriter
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
 from difflm.models.kv_memory import measure_keys
+from difflm.models.lm_memory import slots_of
 from difflm.models.lm_steps import GraphedSteps, LMSteps
 from difflm.models.pretrained import (
     check_vocabulary,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from difflm.config import Config
     from difflm.schema import Schema
 
-SLOTS = 512
-"""Rows that a GPU writes at once: the next begin where others end."""
 PART_ROWS, FIRST_ROWS = 32, 16
 """Rows that one thread of a CPU writes, all at once, and those of the first batch. A next row in a free slot gains
 nothing there: the longest row then sets what all attend to."""
@@ -268,8 +267,8 @@ class CausalLMDecoder(Decoder):
         reasons: Counter[str] = Counter()
         to_logits = None if given is None else self.details_logits()
         matchers = self.grammar.start(len(injected), only)
-        slots = PART_ROWS if self.device.type == "cpu" else SLOTS
-        writer = self.writer(injected, None if given is None else given.inputs, to_logits, slots)
+        added = None if given is None else given.inputs
+        writer = self.writer(injected, added, to_logits, self.slots())
         writer.run(matchers, self.max_tokens, temperature, generator)
         for row, ids in enumerate(matchers.written):
             if not matchers.done[row]:
@@ -282,6 +281,12 @@ class CausalLMDecoder(Decoder):
         rows, rejected = self.form.read_rows(texts, strict=True)
         reasons.update(rejected.values())
         return Written(rows, [row for place, row in enumerate(index) if place not in rejected], dict(reasons))
+
+    def slots(self) -> int:
+        """Rows that are written at once; on a GPU the next begin where others end."""
+        if self.device.type != "cuda":
+            return PART_ROWS
+        return slots_of(self.lm.config, self.room, self.token_rows().element_size(), self.device)
 
     def writer(
         self,

@@ -27,6 +27,8 @@ LOGIT_BYTES = 12
 """Of one logit: as the LM gives it, in float32, and its gradient."""
 SURE = 0.75
 """Share of an estimate that is certainly needed: with less the answer is no, between this and all of it one may try."""
+MOST_SLOTS, CACHE_SHARE = 512, 0.25
+"""Rows that a GPU writes at once, and the share of its memory that their keys and values may take."""
 WRITTEN = 32
 """Rows whose keys and values have to fit beside the weights for anything to be written."""
 GB = 2.0**30
@@ -56,8 +58,7 @@ def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int, devi
     keeps nothing for each pair of tokens."""
     text = config.get_text_config()
     layers, heads, width = text.num_hidden_layers, text.num_attention_heads, text.hidden_size
-    shared = getattr(text, "num_key_value_heads", None) or heads
-    head = getattr(text, "head_dim", None) or width // heads
+    shared, head = _shared(text)
     hidden = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width
     # Floats of one token in one layer: 3 F + 3 D + 2.5 A, and the attention to T tokens before and after its softmax.
     numbers = 3 * hidden + 3 * width + 2.5 * (heads + 2 * shared) * head
@@ -66,8 +67,29 @@ def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int, devi
         weights=weight_bytes(config, settings.bits, size) * (COPIES + 1 if settings.joint else 1),
         row=tokens * layers * numbers * size,
         logits=tokens * text.vocab_size * LOGIT_BYTES,
-        cache=2 * layers * shared * head * tokens * size,
+        cache=cache_bytes(config, tokens, size),
     )
+
+
+def cache_bytes(config: Any, tokens: float, size: int) -> float:
+    """Keys and values of a row of so many tokens, in numbers of `size` bytes."""
+    text = config.get_text_config()
+    shared, head = _shared(text)
+    return float(2 * text.num_hidden_layers * shared * head * tokens * size)
+
+
+def slots_of(config: Any, tokens: int, size: int, device: torch.device) -> int:
+    """Rows that a GPU writes at once: MOST_SLOTS, fewer where their caches would take more than a share of its memory.
+    By all its memory, not by what is free: the rows of a seed are the same beside other work."""
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return int(min(MOST_SLOTS, max(1, CACHE_SHARE * memory / cache_bytes(config, tokens, size))))
+
+
+def _shared(text: Any) -> tuple[int, int]:
+    """Heads of keys and values, and the width of one."""
+    heads = text.num_attention_heads
+    shared = getattr(text, "num_key_value_heads", None) or heads
+    return shared, getattr(text, "head_dim", None) or text.hidden_size // heads
 
 
 def with_decoder(cost: Estimate, config: Config, tokens: float) -> Estimate:
