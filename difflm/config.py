@@ -62,17 +62,21 @@ class Config(Section):
 
     def for_record(self, record: str) -> Config:
         """This config, with what the compact models cannot do for documents ("tool", "code", "text") in the hands of
-        the bundled language model, and DOCUMENTS in place of every default of a table that was left as it is."""
-        if record == "table":
-            return self
+        the bundled language model, and DOCUMENTS and LANGUAGE_MODEL in place of every default of a table that was left
+        as it is; of a table that a language model writes, the latter."""
+        compact = record == "table" and self.decoder.kind == "compact"
+        prompted = self.injection.kind in ("soft_prompt", "prefix_soft_prompt")
+        own = LANGUAGE_MODEL if prompted and not compact else {}
         values, table = self.model_dump(), Config().model_dump()
-        for key, value in {**DOCUMENTS, **(CODE if record == "code" else {})}.items():
+        if record != "table":
+            own = {**own, **DOCUMENTS, **(CODE if record == "code" else {})}
+        for key, value in own.items():
             section, name = key.split(".")
             if values[section][name] == table[section][name]:
                 values[section][name] = value
-        if self.decoder.kind == "compact":
+        if record != "table" and self.decoder.kind == "compact":
             values["decoder"] |= {"kind": "causal_lm", "path": "base-tiny"}
-        if self.encoder.kind == "compact":
+        if record != "table" and self.encoder.kind == "compact":
             values["encoder"] |= {"kind": "tokens"}
         return Config.load(values)
 
@@ -131,6 +135,9 @@ DOCUMENTS: dict[str, Any] = {
     "sample.max_attempts": 8.0,
 }
 """Settings of documents: some hundred tokens each instead of twenty, written by a language model that knows much."""
+LANGUAGE_MODEL: dict[str, Any] = {"injection.tokens": 64}
+"""And of whatever a language model writes: it was taught to copy from its prefix, and a prefix of many tokens tells it
+much more than one of four (docs/measurements.md, steering)."""
 CODE: dict[str, Any] = {"sample.temperature": 0.6}
 """And of code, in which one unlikely token spoils all that follows."""
 
