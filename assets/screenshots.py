@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def prepare(page: Any, name: str) -> None:
         page.get_by_text("The way, row by row").wait_for(timeout=60_000)
     if name == "latent_map":
         click_point(page, 3)
-        page.get_by_text("Nearest real rows").wait_for(timeout=60_000)
+        page.get_by_text(re.compile("Nearest real (rows|documents)")).first.wait_for(timeout=60_000)
     if name == "generate":
         page.get_by_role("button", name="Generate", exact=True).click()
         page.get_by_text("Valid at the first try").wait_for(timeout=60_000)
