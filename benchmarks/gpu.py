@@ -73,8 +73,9 @@ def matrix_rate(n: int = 8192 if GPU.type == "cuda" else 512, times: int = 20) -
 
 def random_llama(folder: Path, layers: int) -> int:
     """Save a Llama with random weights beside the bundled tokenizer; how many weights work on each token."""
+    base = LlamaConfig.from_pretrained(BASE)
     config = LlamaConfig(
-        vocab_size=LlamaConfig.from_pretrained(BASE).vocab_size,
+        vocab_size=base.vocab_size,
         hidden_size=1536,
         intermediate_size=4096,
         num_hidden_layers=layers,
@@ -82,12 +83,10 @@ def random_llama(folder: Path, layers: int) -> int:
         num_key_value_heads=4,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=2,
+        bos_token_id=base.bos_token_id,
+        eos_token_id=base.eos_token_id,
+        pad_token_id=base.pad_token_id,
     )
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        setattr(config, name, getattr(LlamaConfig.from_pretrained(BASE), name))
     with GPU:
         lm = LlamaForCausalLM(config).to(torch.bfloat16)
     lm.save_pretrained(folder)
@@ -117,13 +116,7 @@ def train(
     plan.LEAST_STEPS, plan._batch, plan._affordable = 2, lambda most, rows: most, lambda batch, *others: batch
     before = peak_bytes(again=True)
     rows = load(data, seed=0).train.iloc[:ROWS]
-    model = DiffLM.fit(
-        rows,
-        run=run,
-        preset="quick",
-        seed=0,
-        overrides=overrides,
-    )
+    model = DiffLM.fit(rows, run=run, preset="quick", seed=0, overrides=overrides)
     peak = peak_bytes() - before
     decoder = model.artifact.model.decoder
     assert isinstance(decoder, CausalLMDecoder)
@@ -234,7 +227,7 @@ def main() -> None:
     chosen = parser.parse_args()
     print(f"{torch.cuda.get_device_name() if GPU.type == 'cuda' else GPU}; {machine()}; {versions()}")
     rate = attempt("matrix rate", matrix_rate)
-    print(f"bfloat16 products of 8192: {rate / 1e12:.0f} TFLOP/s")
+    print(f"bfloat16 products: {rate / 1e12:.0f} TFLOP/s")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         weights = attempt("making a decoder", lambda: random_llama(root / "lm", chosen.layers))

@@ -6,6 +6,7 @@ None; datetime Int64 counts of the column's unit since 1970-01-01.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from difflm import dates
 from difflm.cells import MISSING_WORDS, numbers, storage, strings
 from difflm.columns import Column, Kind
-from difflm.errors import SchemaError
+from difflm.errors import DataError, SchemaError
+
+RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
 
 
 def canonical_cells(column: Column, series: pd.Series) -> pd.Series:
@@ -181,3 +184,12 @@ def _cast(cells: pd.Series, column: Column) -> pd.Series:
     if dtype == "bool" and cells.isna().any():
         return cells
     return cast
+
+
+def one_row(row: RowLike) -> pd.DataFrame:
+    """A frame of one row."""
+    if isinstance(row, pd.DataFrame):
+        if len(row) != 1:
+            raise DataError("a frame of one row", f"{len(row)} rows")
+        return row.reset_index(drop=True)
+    return pd.DataFrame([dict(row)])

@@ -54,7 +54,7 @@ def injected_numbers(config: Config) -> int:
     enters, width = config.injection, config.decoder.width
     if enters.kind == "input_embed":
         return width
-    return enters.tokens * width * (2 * config.decoder.layers if enters.memory_slots else 1)
+    return enters.count * width * (2 * config.decoder.layers if enters.memory_slots else 1)
 
 
 def row_bytes(config: Config, tokens: float) -> float:

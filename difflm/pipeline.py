@@ -15,6 +15,7 @@ from difflm import latent_ops
 from difflm.artifact import Artifact
 from difflm.conditions import make_keep
 from difflm.config import Config
+from difflm.conversion import RowLike, one_row
 from difflm.data import Dataset
 from difflm.errors import ConfigError, DataError
 from difflm.generation import Chunks, Keep, OnProgress, Tally, decode_latents, generate, rebuild
@@ -27,8 +28,6 @@ from difflm.runs import Run
 from difflm.schema import Kind, Schema
 from difflm.sections import SampleConfig
 from difflm.training.fit import encode_batch, prepare
-
-RowLike = pd.Series | pd.DataFrame | Mapping[str, Any]
 
 
 class DiffLM:
@@ -222,7 +221,7 @@ class DiffLM:
         """Rows decoded greedily along the path between the core latents of two rows.
 
         The ends are the two rows as reconstructed; between them nothing says the details, so the decoder does."""
-        pair = pd.concat([_one_row(row_a), _one_row(row_b)], ignore_index=True)
+        pair = pd.concat([one_row(row_a), one_row(row_b)], ignore_index=True)
         z = self.encode(pair)
         path = self.decode(latent_ops.interpolate(z[0], z[1], steps, mode))
         ends = self.reconstruct(pair)
@@ -295,12 +294,3 @@ class DiffLM:
         named = [column for column in self.schema.columns if column.kind is Kind.identifier]
         made = {column.name: fresh_identifiers(column, None, n, seed, first) for column in named}
         return {name: pd.Series(cells, dtype=object) for name, cells in made.items()}
-
-
-def _one_row(row: RowLike) -> pd.DataFrame:
-    """A frame of one row."""
-    if isinstance(row, pd.DataFrame):
-        if len(row) != 1:
-            raise DataError("a frame of one row", f"{len(row)} rows")
-        return row.reset_index(drop=True)
-    return pd.DataFrame([dict(row)])

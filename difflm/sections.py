@@ -123,6 +123,10 @@ class EncoderConfig(Section):
     heads: int = Field(4, ge=1, description="Compact encoder: attention heads")
 
 
+COMPACT_TOKENS = 4
+"""Soft tokens where none are set: a row of the compact decoder is short."""
+
+
 class InjectionConfig(Section):
     """How z enters the decoder (DESIGN section 1.3)."""
 
@@ -131,7 +135,12 @@ class InjectionConfig(Section):
         description="soft_prompt: embeddings made from z, placed before BOS; prefix_soft_prompt: learned ones before "
         "these; kv_memory: keys and values in every layer; input_embed: a vector added to every token",
     )
-    tokens: int = Field(4, ge=1, le=256, description="Soft tokens P, or slots of the memory")
+    tokens: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Soft tokens P, or slots of the memory; empty: 4, and 64 soft tokens for a language model",
+    )
     hidden: int = Field(256, ge=8, description="Hidden width of the injector MLP")
     prefix: str | None = Field(
         "Write one more record of this data set:",
@@ -139,14 +148,19 @@ class InjectionConfig(Section):
     )
 
     @property
+    def count(self) -> int:
+        """P: what is set, or else what serves the compact decoder."""
+        return self.tokens or COMPACT_TOKENS
+
+    @property
     def soft_tokens(self) -> int:
         """Embeddings that stand before the record."""
-        return self.tokens * {"soft_prompt": 1, "prefix_soft_prompt": 2}.get(self.kind, 0)
+        return self.count * {"soft_prompt": 1, "prefix_soft_prompt": 2}.get(self.kind, 0)
 
     @property
     def memory_slots(self) -> int:
         """Keys and values that every layer sees beside those of the tokens."""
-        return self.tokens if self.kind == "kv_memory" else 0
+        return self.count if self.kind == "kv_memory" else 0
 
 
 class FormatConfig(Section):

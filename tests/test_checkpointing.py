@@ -32,7 +32,7 @@ def test_gradients_and_rows_are_the_same(tmp_path: Path, training: str) -> None:
         layer = decoder.lm.model.layers[0].self_attn
         layer.register_forward_pre_hook(count)
         decoder.train()
-        prompt = torch.randn(4, config.injection.tokens, decoder.width, requires_grad=True)
+        prompt = torch.randn(4, config.injection.count, decoder.width, requires_grad=True)
         decoder.row_nll(Injected(prompt), decoder.prepare(rows())).sum().backward()
         assert forwards == (2 if checkpointing else 1)
         assert layer.training == (training == "joint"), "a frozen LM has no dropout"

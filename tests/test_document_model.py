@@ -62,6 +62,16 @@ def test_the_settings_of_documents() -> None:
     assert not own.decoder.joint
 
 
+def test_a_language_model_gets_a_longer_prompt_unless_one_is_set() -> None:
+    lm = {"decoder.kind": "causal_lm", "decoder.path": "x"}
+    for record in ("table", "tool"):
+        assert Config.from_preset("quick", lm).for_record(record).injection.soft_tokens == 64
+        short = Config.from_preset("quick", {**lm, "injection.tokens": 4}).for_record(record)
+        memory = Config.from_preset("quick", {**lm, "injection.kind": "kv_memory"}).for_record(record)
+        assert short.injection.soft_tokens == memory.injection.memory_slots == 4
+    assert Config().for_record("table").injection.soft_tokens == 4
+
+
 def test_details_reach_the_same_position_in_one_shot_and_step_by_step(
     built: tuple[Dataset, Config, LatentLM],
 ) -> None:

@@ -291,12 +291,22 @@ def test_dry_run_lists_sources_and_sizes(
     assert not request.out.exists() and not (request.work / "state").exists()
 
 
+def test_a_compiled_body_is_asked_in_training_only(exact: None) -> None:
+    plain, compiled = small_model(), small_model()
+    ids = torch.randint(3, SIZE.vocabulary, (2, SIZE.length + 1), generator=torch.Generator().manual_seed(0))
+    with torch.compiler.set_stance("force_eager"):
+        compiled.compile_body()
+        torch.testing.assert_close(compiled(ids), plain(ids))
+        assert compiled.compiled and compiled.score(ids) == plain.score(ids)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--size", "huge"], "--size"),
         (["--time-limit", "0"], "more than 0 for --time-limit"),
         (["--tokens", "-5"], "more than 0 for --tokens"),
+        (["--batch", "0"], "more than 0 for --batch"),
         (["--seed", "-1"], "0 or more for --seed"),
         (["--resume"], "a training to resume"),
     ],

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections import Counter
 from email.message import Message
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,16 @@ def test_benchmark_data_are_never_read(
     listed = {path for source in gathered.used for path in source.files.values()}
     assert opened and set(opened) <= listed
     assert not any(path.is_relative_to(secret) for path in [*listed, *opened])
+
+
+def test_workers_make_little_that_nobody_takes() -> None:
+    made: list[int] = []
+    with ThreadPool(2) as pool:
+        results = gathering._ahead(pool, lambda n: made.append(n) or n, range(1000), 4)
+        assert [next(results) for _ in range(10)] == list(range(10))
+    assert len(made) <= 14
+    with ThreadPool(2) as pool:
+        assert list(gathering._ahead(pool, str, range(7), 4)) == list("0123456")
 
 
 def test_every_kind_is_gathered_up_to_its_share(gathered: gathering.Gathered) -> None:

@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--size", default="tiny", choices=["tiny", "small"], help="tiny: 5 M weights; small: 28 M, for a GPU")
     add("--time-limit", type=float, metavar="MIN", help="of the training; the corpus comes before")
-    add("--tokens", type=int, metavar="N", help="tokens to train on (default: 40 M tiny, 600 M small)")
+    add("--tokens", type=int, metavar="N", help="tokens to train on (default: 40 M tiny, 300 M small)")
     add("--batch", type=int, metavar="N", help="sequences a step (default: 16 tiny, 128 small)")
     add("--seed", type=int, default=0, metavar="N", help="of corpus, weights and order")
     add("--work", type=Path, metavar="DIR", help="corpus and state (default: in the user's cache folder)")

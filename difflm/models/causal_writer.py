@@ -8,6 +8,7 @@ slot. R rows, B slots, L tokens of one step, D embedding width, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import torch
 
@@ -143,10 +144,10 @@ class CausalWriter:
                 for place, chunk in zip(ready, matchers.advance(rows, tokens), strict=True):
                     waiting[place] = chunk if going(live[place]) else []
             free = [place for place, row in enumerate(live) if not going(row)]
-            if len(free) >= REFILLED_SHARE * len(live):
-                for place, row in zip(free, queue, strict=False):
-                    self.restart([place], [row])
-                    live[place], waiting[place] = row, [*self.before(), *matchers.forced([row])[0]]
+            if len(free) >= REFILLED_SHARE * len(live) and (rows := list(islice(queue, len(free)))):
+                self.restart(free[: len(rows)], rows)
+                for place, row, forced in zip(free, rows, matchers.forced(rows), strict=False):
+                    live[place], waiting[place] = row, [*self.before(), *forced]
             on = [place for place, row in enumerate(live) if going(row)]
             if not on:
                 return

@@ -58,7 +58,7 @@ class SoftPrompt(Injector):
 
     @classmethod
     def of(cls, settings: InjectionConfig, size: int, decoder: Decoder) -> SoftPrompt:
-        return cls(size, settings.tokens, decoder.width, settings.hidden)
+        return cls(size, settings.count, decoder.width, settings.hidden)
 
     def forward(self, z: torch.Tensor, sigma: torch.Tensor) -> Injected:
         """prompt (B, P, D)"""
@@ -76,7 +76,7 @@ class PrefixSoftPrompt(Injector):
 
     @classmethod
     def of(cls, settings: InjectionConfig, size: int, decoder: Decoder) -> PrefixSoftPrompt:
-        return cls(size, decoder.instruction(settings.prefix or "", settings.tokens), settings.hidden)
+        return cls(size, decoder.instruction(settings.prefix or "", settings.count), settings.hidden)
 
     def forward(self, z: torch.Tensor, sigma: torch.Tensor) -> Injected:
         """prompt (B, 2 P, D)"""
@@ -95,7 +95,7 @@ class KVMemory(Injector):
 
     @classmethod
     def of(cls, settings: InjectionConfig, size: int, decoder: Decoder) -> KVMemory:
-        return cls(size, decoder.memory_shape(), settings.tokens, decoder.width, settings.hidden)
+        return cls(size, decoder.memory_shape(), settings.count, decoder.width, settings.hidden)
 
     def forward(self, z: torch.Tensor, sigma: torch.Tensor) -> Injected:
         """memory (B, L, 2, H, M, d)"""

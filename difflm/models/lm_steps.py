@@ -60,6 +60,7 @@ class FixedSteps(LMSteps):
 
     fixed = True
     SHORTEST = 64
+    """Keys that are looked at in any case."""
 
     def __init__(self, lm: PreTrainedModel, masks: AttentionMasks, room: int) -> None:
         """`room` places for memory and tokens, and one more."""
