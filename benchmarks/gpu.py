@@ -1,8 +1,9 @@
 """What a GPU makes of a decoder of half a billion weights: training, memory, writing, and the same numbers as the CPU.
 
 The LM has the shape of a Llama and random weights: speed does not depend on how well it writes. Training is measured
-through the product's own loop, by the tokens of records (without padding) and what a token needs: 4 operations a weight
-where the LM is frozen, 6 where it is trained along; the few of attention and encoder are not counted.
+through the product's own loop, by the tokens that the LM reads (soft ones and those of records, no padding) and what a
+token needs: 4 operations a weight where the LM is frozen, 6 where it is trained along; the few of attention and encoder
+are not counted.
 
     DIFFLM_DATA=... python benchmarks/gpu.py [--layers 24] [--batch 256] [--steps 16] [--rows 4096]
 """
@@ -29,8 +30,9 @@ from difflm import DiffLM
 from difflm.data import load
 from difflm.models.causal_lm import CausalLMDecoder
 from difflm.models.lm_memory import need_of
-from difflm.models.lm_steps import LMSteps
+from difflm.models.lm_steps import FixedSteps
 from difflm.models.pretrained import load_config
+from difflm.models.writing_lm import writing_lm
 from difflm.precision import mixed
 from difflm.provenance import machine, versions
 from difflm.training import plan
@@ -96,7 +98,15 @@ def random_llama(folder: Path, layers: int) -> int:
 
 
 def train(
-    lm: Path, run: Path, weights: int, rate: float, data: str, batch: int, steps: int, joint: bool
+    lm: Path,
+    run: Path,
+    weights: int,
+    rate: float,
+    data: str,
+    batch: int,
+    steps: int,
+    joint: bool = False,
+    compiled: bool = True,
 ) -> DiffLM:
     """Train a little and print tokens a second, their share of the matrix rate, and memory beside its estimate."""
     overrides: dict[str, Any] = {
@@ -104,6 +114,7 @@ def train(
         "decoder.path": str(lm),
         "decoder.training": "joint" if joint else "frozen",
         "decoder.max_tokens": 320,
+        "decoder.compile": compiled,
         "format.text": "json",
         "vae.batch_size": batch,
         "vae.epochs": steps * batch / (TRAINED * ROWS),
@@ -129,13 +140,15 @@ def train(
     step = statistics.median(b - a for a, b in pairwise(told[2:]))
     mask = decoder.prepare(model.schema.canonical(rows.iloc[:512]))["text_mask"]
     tokens, longest = float(mask.sum(dim=1).float().mean()), int(mask.sum(dim=1).max())
-    per_second = batch * tokens / step
+    read = tokens + decoder.soft_tokens + (decoder.bos is not None)
+    per_second = batch * read / step
     operations = (6 if joint else 4) * weights * per_second
     need = need_of(load_config(str(lm)), model.config.decoder, tokens + decoder.soft_tokens, 2, GPU.type)
     estimate = need.weights + need.step(batch)
     print(
-        f"{'joint' if joint else 'frozen'}: {weights / 1e6:.0f} M weights, {batch} records of {tokens:.0f} tokens "
-        f"(up to {longest}) a step, {len(told)} steps of {1e3 * step:.0f} ms: {per_second:,.0f} tokens/s, "
+        f"{'joint' if joint else 'frozen'}, {'compiled' if compiled else 'eager'}: {weights / 1e6:.0f} M weights, "
+        f"{batch} records of {tokens:.0f} tokens (up to {longest}) and {decoder.soft_tokens} soft ones a step, "
+        f"{len(told)} steps of {1e3 * step:.0f} ms: {per_second:,.0f} tokens/s, "
         f"{operations / 1e12:.0f} TFLOP/s = {100 * operations / rate:.0f} % of the matrix rate; peak memory "
         f"{peak / 2**30:.2f} GB, estimated {estimate / 2**30:.2f} GB ({100 * (estimate / peak - 1):+.0f} %)",
         flush=True,
@@ -171,17 +184,37 @@ def agreement(model: DiffLM) -> None:
     made = []
     for graphs in (True, False):
         if not graphs:
-            decoder.steps = lambda graphed: LMSteps(decoder.lm, decoder.masks)  # type: ignore[method-assign]
+            decoder.steps = lambda graphed: FixedSteps(writing_lm(decoder.lm), decoder.masks, decoder.room)  # type: ignore[method-assign]
         with mixed(GPU):
             injected = latent.inject(z.repeat(16, 1).to(GPU), torch.zeros(512, device=GPU))
             made.append(decoder.write(injected, 0.0, torch.Generator(GPU)))
     del decoder.steps
-    same = sum(
-        a == b for a, b in zip(*(one.rows.astype(str).agg("|".join, axis=1) for one in made), strict=False)
-    )
-    print(
-        f"greedy rows with graphs and plain products that are those of the fused kernel: {same} of {len(made[0].rows)}"
-    )
+    same = made[0].index == made[1].index and made[0].rows.equals(made[1].rows)
+    print(f"{len(made[0].rows)} greedy rows by graphs: {'the same' if same else 'NOT the same'} without them")
+
+
+def profile(model: DiffLM) -> None:
+    """What one step of the LM spends its time on."""
+    latent = model.artifact.model
+    decoder = latent.decoder
+    assert isinstance(decoder, CausalLMDecoder)
+    batch = {
+        k: v.to(GPU) for k, v in decoder.prepare(model.schema.canonical(model.sample(64, seed=3))).items()
+    }
+    z = torch.randn(64, latent.injector.size, device=GPU)
+    latent.train()
+
+    def once() -> None:
+        with mixed(GPU):
+            injected = latent.inject(z, torch.zeros(len(z), device=GPU))
+            decoder.row_nll(injected, {k: v[: len(z)] for k, v in batch.items()}).mean().backward()
+        wait()
+
+    once()
+    with torch.profiler.profile() as seen:
+        once()
+    latent.eval()
+    print(seen.key_averages().table(sort_by="self_cuda_time_total", row_limit=25, max_name_column_width=60))
 
 
 def writing(model: DiffLM, rows: int) -> None:
@@ -222,8 +255,9 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument("--rows", type=int, default=2048)
     parser.add_argument("--reference-rows", type=int, default=3)
+    parser.add_argument("--profile", action="store_true", help="also what a step spends its time on")
     chosen = parser.parse_args()
     print(f"{torch.cuda.get_device_name() if GPU.type == 'cuda' else GPU}; {machine()}; {versions()}")
     rate = attempt("matrix rate", matrix_rate)
@@ -232,11 +266,14 @@ def main() -> None:
         root = Path(folder)
         weights = attempt("making a decoder", lambda: random_llama(root / "lm", chosen.layers))
         common = (weights, rate, chosen.data, chosen.batch, chosen.steps)
-        model = attempt("training, frozen", lambda: train(root / "lm", root / "frozen", *common, joint=False))
+        model = attempt("training, frozen", lambda: train(root / "lm", root / "frozen", *common))
         if model is not None:
             attempt("writing", lambda: writing(model, chosen.rows))
             attempt("reference loop", lambda: measure(model, chosen.rows, chosen.reference_rows))
             attempt("agreement", lambda: agreement(model))
+            if chosen.profile:
+                attempt("profile", lambda: profile(model))
+        attempt("training, eager", lambda: train(root / "lm", root / "eager", *common, compiled=False))
         common = (weights, rate, chosen.data, chosen.batch // 2, chosen.steps)
         attempt("training, joint", lambda: train(root / "lm", root / "joint", *common, joint=True))
 

@@ -61,11 +61,16 @@ def measure(model: DiffLM, rows: int, reference_rows: int) -> None:
     made = model.sample(rows, seed=0)
     ours = rows / (time.perf_counter() - start)
     tokens = round(statistics.mean(len(line) for line in _tokens(decoder, model, made)))
-    z = torch.from_numpy(made.attrs["latents"][:reference_rows])
+    z = torch.from_numpy(made.attrs["latents"][:reference_rows]).to(decoder.device)
     start = time.perf_counter()
     with torch.no_grad():
         for row in z:
-            reference_row(decoder, model.artifact.model.inject(row[None], torch.zeros(1)), tokens, 0.5)
+            reference_row(
+                decoder,
+                model.artifact.model.inject(row[None], torch.zeros(1, device=decoder.device)),
+                tokens,
+                0.5,
+            )
     theirs = len(z) / (time.perf_counter() - start)
     weights = sum(p.numel() for p in decoder.lm.parameters()) / 1e6
     print(f"decoder {model.config.decoder.path}, {weights:.1f} M weights, {tokens} tokens a record")

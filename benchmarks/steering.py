@@ -1,9 +1,10 @@
 """Can a frozen language model be steered by soft prompts alone? Held-out loss and cells, by what is trained.
 
 Each line is one training of `difflm fit` on the same rows for as many steps: a frozen base with more or fewer soft
-tokens, the base trained along, a base that was never trained or trained for less (any other folders, by --base), and
-the compact decoder beside them. Printed: nats that a held-out row costs given its core latent and without one, cells of
-held-out rows that come back, from the whole latent and from the core alone, KL, active dimensions, and steps.
+tokens or another injection, the base trained along, a base that was never trained or trained for less (any other
+folders, by --base), and the compact decoder beside them. Printed: nats that a held-out row costs given its core latent
+and without one, cells of held-out rows that come back, from the whole latent and from the core alone, KL, active
+dimensions, and steps.
 
     DIFFLM_DATA=... python benchmarks/steering.py [--data paper/adult] [--rows 4000] [--steps 200] [--seeds 0]
 """
@@ -40,6 +41,8 @@ def variants(fresh: str, others: list[str], tokens: int) -> dict[str, dict[str, 
     base = {"decoder.kind": "causal_lm", "decoder.path": "base-tiny", "decoder.training": "frozen"}
     made = {f"frozen, {k} soft tokens": {**base, "injection.tokens": k} for k in (4, 16, 64, 128)}
     base["injection.tokens"] = tokens
+    for kind in ("prefix_soft_prompt", "kv_memory", "input_embed"):
+        made[f"frozen, {kind}"] = {**base, "injection.kind": kind}
     for other in others:
         made[f"{Path(other).name}, frozen"] = {**base, "decoder.path": other}
     made["trained along"] = {**base, "decoder.training": "joint"}
@@ -96,6 +99,7 @@ def main() -> None:
                 passes = chosen.steps * chosen.batch / chosen.rows
                 limits = {"input.max_rows": chosen.rows, "vae.batch_size": chosen.batch, "vae.epochs": passes}
                 changes = {**settings, **limits, "time_limit": 30.0, "lm.epochs": 0.2, "prior.steps": 50}
+                changes.update({"vae.evaluations": 3, "decoder.max_tokens": 256})
                 found = measured(Path(place) / f"{name}-{seed}", chosen.data, changes, seed)
                 told = "  ".join(f"{key} {value:.3g}" for key, value in found.items())
                 print(f"{name:28} seed {seed}  {told}", flush=True)

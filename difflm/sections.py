@@ -80,6 +80,15 @@ class DecoderConfig(Section):
     checkpointing: bool = Field(
         False, description="Causal LM: its layers are computed again for the gradient, which saves memory"
     )
+    compile: bool = Field(
+        False,
+        description="Causal LM: its layers are compiled first, which takes a minute: for a long training on a GPU",
+    )
+    offload: bool = Field(
+        False,
+        description="Frozen causal LM: its layers stay in main memory and come to the GPU one after the other, for one "
+        "larger than the card",
+    )
     bits: int | None = Field(
         None, description="4 or 8: a frozen causal LM quantised by bitsandbytes, on a GPU; empty: as it is"
     )
@@ -99,6 +108,10 @@ class DecoderConfig(Section):
             raise ValueError("decoder.bits must be 4, 8 or empty")
         if self.bits and (self.joint or self.kind == "compact"):
             raise ValueError("decoder.bits needs a causal LM with decoder.training=frozen")
+        if self.offload and (self.joint or self.kind == "compact"):
+            raise ValueError("decoder.offload needs a causal LM with decoder.training=frozen")
+        if self.compile + self.offload + bool(self.bits) > 1:
+            raise ValueError("decoder.compile, decoder.offload and decoder.bits exclude one another")
         if self.width % self.heads:
             raise ValueError("decoder.width must be a multiple of decoder.heads")
         return self

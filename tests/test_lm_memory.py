@@ -75,6 +75,29 @@ def test_a_fused_attention_keeps_nothing_for_pairs_of_tokens() -> None:
     assert plain.cache == fused.cache and plain.weights == fused.weights
 
 
+def test_with_checkpointing_a_layer_more_costs_only_its_input() -> None:
+    settings = FROZEN.model_copy(update={"checkpointing": True})
+    kept, told = [], []
+    for layers in (2, 8):
+        config = config_of("llama", num_hidden_layers=layers)
+        lm = AutoModelForCausalLM.from_config(config, attn_implementation="eager").requires_grad_(False)
+        lm.gradient_checkpointing_enable({"use_reentrant": False})
+        kept.append(kept_bytes(lm.train(), 3, 100))
+        told.append(3 * need_of(config, settings, 100, 4).row)
+    assert told[1] - told[0] == pytest.approx(kept[1] - kept[0], rel=0.05)
+    assert told[1] < 3 * need_of(config, FROZEN, 100, 4).row / 4
+
+
+def test_offloaded_layers_count_as_one() -> None:
+    away, layers = FROZEN.model_copy(update={"offload": True}), 8
+    config = config_of("llama", num_hidden_layers=layers)
+    lm = AutoModelForCausalLM.from_config(config)
+    layer = 4 * sum(p.numel() for p in lm.model.layers[0].parameters())
+    assert (
+        need_of(config, FROZEN, 50, 4).weights - need_of(config, away, 50, 4).weights == (layers - 1) * layer
+    )
+
+
 def test_a_small_gpu_writes_fewer_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     config = config_of("llama")
     row, gpu = need_of(config, FROZEN, 100, 2).cache, torch.device("cuda")
@@ -112,6 +135,11 @@ def test_a_refusal_names_a_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> 
         check_step(config, FROZEN, 8, 50, GPU, 4)
     with pytest.raises(ResourceError, match="take a smaller decoder"):
         check_step(config, FROZEN, 8, 50, CPU, 4)
+    deep = config_of("llama", num_hidden_layers=20)
+    away = need_of(deep, FROZEN.model_copy(update={"offload": True}), 50, 4)
+    monkeypatch.setattr(lm_memory, "free_bytes", lambda device: away.weights)
+    with pytest.raises(ResourceError, match=r"GB: x; set decoder\.offload=true"):
+        check_step(deep, FROZEN, 8, 50, GPU, 4)
 
 
 def test_seven_billion_weights_are_counted_without_being_made() -> None:

@@ -60,4 +60,6 @@ def test_a_writing_lm_shares_its_weights_and_gives_the_numbers_of_autocast(tmp_p
 def test_an_attention_that_was_chosen_stays(tmp_path: Path) -> None:
     lm = load_model(AutoModelForCausalLM, str(tiny_lm.save_llama(tmp_path / "lm", tiny_lm.sentence_piece())))
     lm.set_attn_implementation("eager")
-    assert writing_lm(lm) is lm
+    made = writing_lm(lm)
+    assert made.config._attn_implementation == "eager"
+    assert made.get_input_embeddings().weight is lm.get_input_embeddings().weight

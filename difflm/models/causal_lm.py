@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 from difflm.errors import ConfigError, DataError
 from difflm.formats.base import RecordFormat
@@ -31,6 +30,7 @@ from difflm.models.causal_writer import CausalWriter
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
 from difflm.models.kv_memory import measure_keys
+from difflm.models.lm_layers import is_offloaded, layers_of, set_up_layers
 from difflm.models.lm_memory import slots_of
 from difflm.models.lm_steps import GraphedSteps, LMSteps
 from difflm.models.pretrained import (
@@ -115,8 +115,7 @@ class CausalLMDecoder(Decoder):
         made = cls(
             lm, tokenizer, form, enters.soft_tokens, settings.max_tokens, settings.joint, enters.memory_slots
         )
-        if settings.checkpointing:
-            lm.gradient_checkpointing_enable({"use_reentrant": False})
+        set_up_layers(lm, settings)
         return made
 
     def train(self, mode: bool = True) -> CausalLMDecoder:
@@ -127,10 +126,10 @@ class CausalLMDecoder(Decoder):
             self._graphed = None
         if self._fused and self.device.type == "cpu":
             self.lm.set_attn_implementation("eager" if mode else "sdpa")
-        for layer in self.lm.modules():
+        for layer in layers_of(self.lm):
             # A frozen LM stays in evaluation mode, without dropout: only its layers have to know that they are trained
             # through. What is below a layer keeps its own mode.
-            if isinstance(layer, GradientCheckpointingLayer) and layer.gradient_checkpointing:
+            if layer.gradient_checkpointing:
                 layer.training = mode
         return self
 
@@ -302,7 +301,7 @@ class CausalLMDecoder(Decoder):
     def steps(self, graphed: bool) -> LMSteps:
         """Passes of the LM; with `graphed`, where a GPU can, those that are captured once and kept for all that is
         written until the LM is trained again."""
-        if is_quantised(self.lm):
+        if is_quantised(self.lm) or is_offloaded(self.lm):
             return LMSteps(self.lm, self.masks)
         if not graphed or self.device.type != "cuda":
             return LMSteps(writing_lm(self.lm), self.masks)

@@ -89,7 +89,8 @@ def _nll(
         slots = opening.memory.shape[4]
         masks = decoder.masks(places + slots, slots + x.shape[1], slots, x.dtype)
         settings = {"past_key_values": Remembered(opening.memory), "attention_mask": masks}
-    logits = decoder.lm(inputs_embeds=x, position_ids=places, **settings).logits[:, -ids.shape[1] :]
+    settings["logits_to_keep"] = ids.shape[1]
+    logits = decoder.lm(inputs_embeds=x, position_ids=places, **settings).logits
     # Padding costs as much as tokens do: it is left out, and the vocabulary stays the last dimension.
     chosen = logits[mask].float()
     if injected.push is not None:

@@ -18,11 +18,15 @@ from difflm.errors import DiffLMError, ResourceError
 from difflm.estimates import COPIES, Estimate
 from difflm.memory import free_bytes
 from difflm.models.causal_nll import LOGIT_BUDGET
+from difflm.models.lm_layers import layers_of
 from difflm.models.pretrained import load_config
 from difflm.sections import DecoderConfig
 
 JOINT = 1.5
 """What autograd keeps beside, where weights are trained too."""
+COMPILED = 2 / 3
+"""Of that is kept where the layers of a frozen LM are compiled: what is cheap is computed again. Measured by
+benchmarks/gpu.py, of Llamas of 308 and 610 M weights. Of one trained along as much as when not compiled."""
 LOGIT_BYTES = 12
 """Of one logit: as the LM gives it, in float32, and its gradient."""
 SURE = 0.75
@@ -62,10 +66,13 @@ def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int, devi
     hidden = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width
     # Floats of one token in one layer: 3 F + 3 D + 2.5 A, and the attention to T tokens before and after its softmax.
     numbers = 3 * hidden + 3 * width + 2.5 * (heads + 2 * shared) * head
-    numbers = numbers * (JOINT if settings.joint else 1.0) + (2 * heads * tokens if device == "cpu" else 0.0)
+    numbers *= JOINT if settings.joint else COMPILED if settings.compile else 1.0
+    numbers += 2 * heads * tokens if device == "cpu" else 0.0
+    # With checkpointing one layer at a time, and what goes into each.
+    kept = layers * width + numbers if settings.checkpointing or settings.offload else layers * numbers
     return Need(
-        weights=weight_bytes(config, settings.bits, size) * (COPIES + 1 if settings.joint else 1),
-        row=tokens * layers * numbers * size,
+        weights=weight_bytes(config, settings, size) * (COPIES + 1 if settings.joint else 1),
+        row=tokens * kept * size,
         logits=tokens * text.vocab_size * LOGIT_BYTES,
         cache=cache_bytes(config, tokens, size),
     )
@@ -100,7 +107,7 @@ def with_decoder(cost: Estimate, config: Config, tokens: float) -> Estimate:
     except DiffLMError:
         return cost
     need = need_of(found, config.decoder, tokens, FLOAT)
-    trained = weight_bytes(found, None, 1) if config.decoder.joint else 0
+    trained = weight_bytes(found, config.decoder, 1) if config.decoder.joint else 0
     return replace(
         cost,
         memory_gb=cost.memory_gb + (LIBRARY_BYTES + need.weights + need.step(config.vae.batch_size)) / 1e9,
@@ -108,28 +115,42 @@ def with_decoder(cost: Estimate, config: Config, tokens: float) -> Estimate:
     )
 
 
-def weight_bytes(config: Any, bits: int | None, size: int) -> float:
-    """Weights of a model of this config; with `bits` its linear layers are quantised, embeddings and head are not."""
+def weight_bytes(config: Any, settings: DecoderConfig, size: int) -> float:
+    """Weights of a model of this config on the device: with bits its linear layers are quantised, embeddings and head
+    are not; of offloaded layers there is one."""
     with torch.device("meta"):
         lm = AutoModelForCausalLM.from_config(config)
-    head = lm.get_output_embeddings()
+    head, bits = lm.get_output_embeddings(), settings.bits
     linear = sum(m.weight.numel() for m in lm.modules() if isinstance(m, nn.Linear) and m is not head)
     others = sum(p.numel() for p in lm.parameters()) - linear
-    return others * size + linear * (bits / 8 if bits else size)
+    whole = others * size + linear * (bits / 8 if bits else size)
+    layers = [_weights(layer) * size for layer in layers_of(lm)]
+    return whole - (sum(layers) - max(layers, default=0) if settings.offload else 0)
+
+
+def _weights(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
 
 
 def check_weights(config: Any, settings: DecoderConfig, device: torch.device, size: int) -> None:
     """ResourceError where the weights do not fit, with the cache of a few of the longest records."""
     cache = WRITTEN * need_of(config, settings, settings.max_tokens, size).cache
-    free, need = free_bytes(device), weight_bytes(config, settings.bits, size) + cache
+    free, need = free_bytes(device), weight_bytes(config, settings, size) + cache
     if need <= free:
         return
-    fitting = [bits for bits in (8, 4) if weight_bytes(config, bits, size) + cache <= free]
-    quantised = device.type == "cuda" and not settings.joint and fitting
+    others = ({"bits": 8}, {"bits": 4}, {"offload": True})
+    ways = others if device.type == "cuda" and not settings.joint else ()
+    plain = {"bits": None, "offload": False, "compile": False}
+    fitting = [
+        f"set decoder.{key}={str(value).lower()}"
+        for way in ways
+        if weight_bytes(config, settings.model_copy(update={**plain, **way}), size) + cache <= free
+        for key, value in way.items()
+    ]
     raise ResourceError(
         f"a language model of at most {free / GB:.1f} GB (free on this {device.type})",
         f"one of about {need / GB:.1f} GB: {settings.path}",
-        f"set decoder.bits={fitting[0]}" if quantised else "take a smaller decoder, or a larger machine",
+        fitting[0] if fitting else "take a smaller decoder, or a larger machine",
     )
 
 
@@ -147,7 +168,7 @@ def check_step(
     if not loaded:
         check_weights(config, settings, device, size)
     need = need_of(config, settings, tokens, size, device.type)
-    held = need.weights - (weight_bytes(config, settings.bits, size) if loaded else 0)
+    held = need.weights - (weight_bytes(config, settings, size) if loaded else 0)
     free = free_bytes(device) - held
     if SURE * need.step(rows) <= free:
         return

@@ -22,11 +22,12 @@ def writing_lm(lm: PreTrainedModel) -> PreTrainedModel:
     """`lm` for writing: it shares all weights with `lm`, but under autocast those of products are in the precision that
     autocast gives them, so that the numbers are the same.
 
-    With an attention that was chosen for the LM, it is `lm` itself."""
+    Its layers are not compiled: a cache that grows would have them compiled for each length. An attention that was
+    chosen for the LM stays."""
     device = lm.device.type
-    if lm.config._attn_implementation != "sdpa":
-        return lm
     made = copy.deepcopy(lm, {id(weight): weight for weight in lm.parameters()})
+    if lm.config._attn_implementation != "sdpa":
+        return made
     made.set_attn_implementation(step_attention.NAME)
     if (
         torch.is_autocast_enabled(device)
