@@ -13,7 +13,7 @@ from pages.shared.record_text import show_text
 from pages.shared.session import guard
 from pages.shared.split import show_split
 from pages.shared.states import empty, heading, next_steps, shown
-from pages.shared.words import TARGET
+from pages.shared.words import TARGET, table_size
 
 guard("data")
 heading(
@@ -67,7 +67,7 @@ if table.record != "table":
 frame = table.frame
 with shown():
     schema = inferred(table)
-st.subheader(f"{table.name}: {len(frame):,} rows, {frame.shape[1]} columns", anchor=False)
+st.subheader(f"{table.name}: {table_size(*frame.shape)}", anchor=False)
 if table.about:
     st.caption(table.about)
 st.dataframe(frame.head(200), height=220, alt="The first rows of the table")

@@ -16,6 +16,7 @@ from pages.shared.public import MINUTES, caps, check_caps, check_turn, is_public
 from pages.shared.session import choose_run, guard
 from pages.shared.settings_form import settings_form
 from pages.shared.states import empty, figures, heading, shown
+from pages.shared.words import table_size
 
 guard("train")
 heading(
@@ -67,7 +68,7 @@ else:
     with st.container(horizontal=True, vertical_alignment="center"):
         target = f", predicts **{data.target}**" if data.target else ""
         st.markdown(
-            f"Table: **{data.name}**, {data.rows:,} rows, {len(data.columns)} columns{target}"
+            f"Table: **{data.name}**, {table_size(data.rows, len(data.columns))}{target}"
             if data.record == "table"
             else f"Documents: **{data.name}**, {data.rows:,} {MANY[data.record]}",
             width="content",

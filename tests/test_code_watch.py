@@ -23,6 +23,11 @@ def test_every_beginning_of_python_may_be_written(source: str, share: float) -> 
     assert viable(cut), cut[-80:]
 
 
+@pytest.mark.parametrize("text", ["f(a :", "if (a :", "x = f'{{}", "x = f'{a}", "{a :"])
+def test_half_of_a_token_may_go_on(text: str) -> None:
+    assert viable(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -37,6 +42,9 @@ def test_every_beginning_of_python_may_be_written(source: str, share: float) -> 
         "try:\n    x\nz",
         "    x = 1",
         "(\nclass\nclass",
+        "x = 5 :",
+        "x = 1 }",
+        "x = 1 }}",
     ],
 )
 def test_what_is_lost_is_refused(text: str) -> None:

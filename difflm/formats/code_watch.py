@@ -21,6 +21,8 @@ UNFINISHED = (
     "unexpected EOF after line continuation",
     "expected 'else' after 'if' expression",
 )
+HALVES = {":": "= 0", "}": "}"}
+"""What looks wrong as long as its second half is missing, in some versions of Python: the walrus, a brace in an f-string."""
 NUMBER = re.compile(r"0[xXbBoO]|\d[\d_]*\.?\d*[eE][+-]?")
 WORD = re.compile(r"[A-Za-z]+$")
 QUOTE = re.compile("[\"']")
@@ -101,6 +103,9 @@ def _at_the_end(text: str, error: SyntaxError) -> bool:
         return not lines[-1].strip()
     if error.lineno is None or error.offset is None or error.lineno < len(lines):
         return error.lineno is not None and error.lineno > len(lines)
+    for half, more in HALVES.items():
+        if text.endswith(half) and not text.endswith(half + more) and viable(text + more):
+            return True
     rest = lines[-1][error.offset - 1 :]
     if not rest.strip() or rest.strip() in ("!", "->") or NUMBER.fullmatch(rest):
         return True

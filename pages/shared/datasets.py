@@ -34,6 +34,7 @@ from difflm.schema import Kind, Record, Schema
 from pages.shared.column_editor import Choice
 from pages.shared.public import is_public, named
 from pages.shared.session import visitor_folder
+from pages.shared.words import table_size
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -203,7 +204,7 @@ def builtin_title(name: str) -> str:
     known = BUILTIN[name]
     if known.rows is None:
         return f"{known.title}: {known.source}"
-    return f"{known.title}: {known.rows:,} rows, {known.columns} columns"
+    return f"{known.title}: {table_size(known.rows, known.columns)}"
 
 
 def built_in_choice() -> Data | None:

@@ -10,6 +10,7 @@ from difflm.config import Config, Setting, settings
 
 SECTIONS = {
     "": "General",
+    "input": "Data: how much of it is used",
     "decoder": "Decoder: writes the rows",
     "encoder": "Encoder: reads the rows",
     "latent": "Latent: size of the space",
@@ -39,7 +40,7 @@ def settings_form(preset: str, start: dict[str, Any] | None = None, origin: str 
         if setting.key not in ELSEWHERE:
             sections.setdefault(setting.key.rpartition(".")[0], []).append(setting)
     for section, members in sections.items():
-        st.markdown(f"**{SECTIONS.get(section, section)}**")
+        st.markdown(f"**{SECTIONS[section]}**")
         columns = st.columns(3)
         for number, setting in enumerate(members):
             with columns[number % 3]:
@@ -60,11 +61,13 @@ def _field(setting: Setting, value: Any, key: str) -> Any:
     if setting.type == "bool":
         return st.checkbox(name, bool(value), help=setting.doc, key=key)
     if setting.type == "int":
-        number = st.number_input(name, value=value, step=1, help=setting.doc, key=key, placeholder="planned")
+        number = st.number_input(
+            name, value=value, step=1, help=setting.doc, key=key, placeholder="automatic"
+        )
         return None if number is None else int(number)
     if setting.type == "float":
         number = st.number_input(
-            name, value=value, format="%g", help=setting.doc, key=key, placeholder="planned"
+            name, value=value, format="%g", help=setting.doc, key=key, placeholder="automatic"
         )
         return None if number is None else float(number)
     return st.text_input(name, value or "", help=setting.doc, key=key) or None

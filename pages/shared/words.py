@@ -85,3 +85,9 @@ def record_word(rows: pd.DataFrame, count: int = 1) -> str:
     from pages.shared.documents import is_documents
 
     return ("document" if is_documents(rows) else "row") + ("" if count == 1 else "s")
+
+
+def table_size(rows: int, columns: int) -> str:
+    """Rows and columns in words."""
+    counted = ((rows, "row"), (columns, "column"))
+    return ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in counted)
