@@ -4,6 +4,9 @@ VENV ?= .venv
 PORT ?= 8501
 ADDRESS ?= 127.0.0.1
 ARGS ?=
+# Files of tests are shared out among so many processes, the slow ones of the browser first.
+WORKERS ?= auto
+SPREAD := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Models come from local folders unless HF_HUB_OFFLINE=0 is given.
 export HF_HUB_OFFLINE ?= 1
 export HF_HUB_DISABLE_TELEMETRY ?= 1
@@ -21,7 +24,7 @@ app: setup
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check
-	@rm -f $(VENV)/.pytest-exit; $(BIN)/python -m pytest $(ARGS); code=$$?; \
+	@rm -f $(VENV)/.pytest-exit; $(BIN)/python -m pytest $(SPREAD) $(ARGS); code=$$?; \
 		echo $$code > $(VENV)/.pytest-exit; exit $$code
 
 check: setup-dev

@@ -199,7 +199,7 @@ def test_ctrl_c_stops_and_saves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setenv("FAKE_SECONDS", "20")
 
     def interrupt() -> None:
-        while not (Path("r", "config.json").exists() and Run.open("r").read_metrics()[0]):
+        while not (Path("r", "status.json").exists() and Run.open("r").read_metrics()[0]):
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 

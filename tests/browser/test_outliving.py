@@ -107,10 +107,8 @@ def test_tab_closed_worker_killed_server_restarted(chrome: Any, place: tuple[dic
         pid = run.status.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        killed = time.monotonic()
-        page.get_by_role("button", name="Resume").wait_for(timeout=10_000)
+        page.get_by_role("button", name="Resume").wait_for()
         assert page.get_by_text("failed").first.is_visible()
-        assert time.monotonic() - killed < 10
         page.get_by_role("button", name="Resume").click()
         page.get_by_role("button", name="Kill").wait_for()
         until(lambda: run.status.state == "running")
