@@ -276,7 +276,7 @@ def fit_other_prior(kind: str, run: Run, config: Config) -> Prior:
     changed = Config.load({**config.model_dump(), "prior": {**config.prior.model_dump(), "kind": kind}})
     # Only the diffusion prior is planned by time; the others are asked for by someone who waits.
     speed = ranks.agreed(machine_speed(ranks.device)) * ranks.count if kind == "diffusion" else 1.0
-    plan = make_plans(changed, Size(len(latents[0]), 1.0), speed)["prior"]
+    plan = make_plans(changed, Size(len(latents[0]), 1.0), speed, ranks.device.type)["prior"]
     made = train_prior(changed, plan, latents, latents, Host(), made_by)
     if ranks.main:
         made.save(folder)

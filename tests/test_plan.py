@@ -10,6 +10,7 @@ from difflm.config import Config
 from difflm.errors import ConfigError
 from difflm.training.plan import (
     ENOUGH_STEPS,
+    LAUNCHED_SECONDS,
     MOST_EPOCHS,
     MOST_ROUND,
     Size,
@@ -25,6 +26,17 @@ ADULT = Size(29_304, 15.0)
 
 def steps(config: Config, size: Size) -> dict[str, int]:
     return {name: plan.steps for name, plan in make_plans(config, size).items()}
+
+
+def test_a_gpu_is_not_planned_to_be_faster_than_python() -> None:
+    config = Config.from_preset("quick")
+    slow, fast = (make_plans(config, ADULT, speed, "cuda") for speed in (20.0, 2000.0))
+    assert slow == fast
+    for stage, least in LAUNCHED_SECONDS.items():
+        plan = fast[stage]
+        assert plan.seconds is not None and plan.steps * least <= plan.seconds * 1.001
+        assert plan.steps < make_plans(config, ADULT, 20.0)[stage].steps
+    assert make_plans(config, ADULT, 0.1, "cuda") == make_plans(config, ADULT, 0.1), "a slow one as a CPU"
 
 
 def test_the_same_table_and_preset_give_the_same_steps() -> None:

@@ -22,7 +22,7 @@ UNFINISHED = (
     "expected 'else' after 'if' expression",
 )
 HALVES = {":": "= 0", "}": "}"}
-"""What looks wrong as long as its second half is missing, in some versions of Python: the walrus, a brace in an f-string."""
+"""What looks wrong to some versions of Python as long as its half is missing: the walrus, a brace in an f-string."""
 NUMBER = re.compile(r"0[xXbBoO]|\d[\d_]*\.?\d*[eE][+-]?")
 WORD = re.compile(r"[A-Za-z]+$")
 QUOTE = re.compile("[\"']")

@@ -98,7 +98,8 @@ def train_all(
     fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
     looked = EVALUATION_ROWS if config.decoder.kind == "compact" else EVALUATION_DOCUMENTS
     size = Size(len(train), tokens, model.decoder.weights, looked)
-    plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed)
+    device = accelerator.device.type
+    plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed, device)
     if config.decoder.kind == "causal_lm":
         check_batch(config, plans["vae"].batch_size, tokens)
     stage = "lm"

@@ -20,6 +20,8 @@ PRIOR_STEP_SECONDS = 0.009
 """Time of a step that does not grow with the batch (optimisers, Python)."""
 LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
+LAUNCHED_SECONDS = {"lm": 0.04, "vae": 0.04, "prior": 0.009}
+"""No step on a GPU is shorter, however fast it multiplies: Python takes so long to ask for the kernels (one H200)."""
 FOREIGN_RATE = 6.5e10
 """The same for a decoder of transformers beside an encoder of ours."""
 EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
@@ -54,8 +56,9 @@ class Size:
     """Rows whose forward pass takes as long as one evaluation."""
 
 
-def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan]:
+def make_plans(config: Config, size: Size, speed: float = 1.0, device: str = "cpu") -> dict[str, Plan]:
     """A Plan for each stage: "lm" (share may be 0), "vae", "prior"; `speed` is that of `machine_speed`."""
+    launched = LAUNCHED_SECONDS if device == "cuda" else dict.fromkeys(LAUNCHED_SECONDS, 1e-9)
     limit = config.time_limit * 60
     compact = config.decoder.kind == "compact"
     overhead = OVERHEAD_SECONDS if compact else DOCUMENT_SECONDS
@@ -83,6 +86,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
         looking = evaluations * size.looked * cost / 3 / REFERENCE_RATE
         spent = max(seconds * speed - looking, 0.5 * seconds * speed)
         steps = spent / max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
+        steps = min(steps, seconds / launched[stage])
         epochs = config.lm.epochs if stage == "lm" else config.vae.epochs
         most = max(MOST_EPOCHS[stage] * size.rows / batch, ENOUGH_STEPS[stage])
         if stage == "lm" and not config.decoder.joint:
@@ -104,7 +108,7 @@ def make_plans(config: Config, size: Size, speed: float = 1.0) -> dict[str, Plan
     batch = min(prior.batch_size, size.rows)
     most = max(MOST_EPOCHS["prior"] * size.rows / batch, ENOUGH_STEPS["prior"])
     affordable = seconds * speed / (PRIOR_STEP_SECONDS + 6 * weights * batch / REFERENCE_RATE)
-    steps = prior.steps or min(affordable, most)
+    steps = prior.steps or min(affordable, seconds / launched["prior"], most)
     plans["prior"] = Plan(
         stage="prior",
         section="prior",
