@@ -20,7 +20,9 @@ def set_up_layers(lm: PreTrainedModel, settings: DecoderConfig) -> None:
     """What the settings say of the layers of `lm`, which is on a CPU still."""
     if settings.checkpointing or settings.offload:
         # What autograd keeps of an offloaded layer would be all its weights.
-        lm.gradient_checkpointing_enable({"use_reentrant": False})
+        # The name that transformers 5 begins to give it, and the one that it had.
+        enable = getattr(lm, "activation_checkpointing_enable", lm.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
     if settings.compile:
         compile_layers(lm)
     if settings.offload:
