@@ -5,7 +5,7 @@ through the product's own loop, by the tokens that the LM reads (soft ones and t
 token needs: 4 operations a weight where the LM is frozen, 6 where it is trained along; the few of attention and encoder
 are not counted.
 
-    DIFFLM_DATA=... python benchmarks/gpu.py [--layers 24] [--batch 256] [--steps 16] [--rows 4096]
+    DIFFLM_DATA=... python benchmarks/gpu.py [--layers 24] [--batch 256] [--steps 16] [--rows 2048] [--profile]
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from difflm.data import BUILTIN, Dataset, load, load_builtin, paper
 from difflm.data.split import split_rows
 from difflm.errors import ConfigError, DataError, RunError, SchemaError
 from difflm.schema import Kind
+from tests.real_data import real_data
 
 
 def frame_of(rows: int = 40, **columns: Any) -> pd.DataFrame:
@@ -180,10 +180,7 @@ def test_builtin_kinds() -> None:
 @pytest.fixture
 def data_root() -> Path:
     """The folder of real tables."""
-    root = os.environ.get("DIFFLM_DATA")
-    if not root or not (Path(root) / "paper").is_dir():
-        pytest.skip("DIFFLM_DATA names no folder with the paper's tables")
-    return Path(root)
+    return real_data("paper")
 
 
 @pytest.mark.parametrize("name", list(paper.PAPER))

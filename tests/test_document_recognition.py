@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from difflm.data.documents import Upload, detect_record, documents_of, read_documents
 from difflm.errors import ConfigError, DataError
 from tests.document_sources import CODE, TOOLS, lines, upload, zipped
+from tests.real_data import real_data
 
 TABLE = pd.DataFrame(
     {
@@ -131,10 +131,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 @pytest.fixture
 def data_root() -> Path:
     """The folder of real data."""
-    root = os.environ.get("DIFFLM_DATA")
-    if not root or not (Path(root) / "tools").is_dir():
-        pytest.skip("DIFFLM_DATA names no folder with tools and code")
-    return Path(root)
+    return real_data("tools")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +20,7 @@ from difflm.formats.documents import CodeFormat, DocumentFormat, TextFormat, Too
 from difflm.formats.json_schema import infer_json_schema
 from difflm.formats.json_text import DEPTH, canonical_text, document_text, parse_document
 from difflm.formats.text_grammar import TextGrammar
+from tests.real_data import real_data
 
 TOKENIZER = tiny_lm.byte_level(eos_token="<|end|>")
 ANYTHING = ToolFormat({}, 10_000)
@@ -328,10 +327,8 @@ def test_names_resolve_to_formats() -> None:
     ("name", "column"), [("toolbench_apis", "text"), ("bfcl_functions", "function"), ("misc_tools", "text")]
 )
 def test_real_documents_are_in_the_grammar_of_their_schema(name: str, column: str) -> None:
-    root = os.environ.get("DIFFLM_DATA")
-    if not root or not (Path(root) / "tools").is_dir():
-        pytest.skip("DIFFLM_DATA names no folder with tools/")
-    texts = pd.read_parquet(Path(root) / "tools" / f"{name}.parquet")[column].sample(200, random_state=0)
+    root = real_data("tools")
+    texts = pd.read_parquet(root / "tools" / f"{name}.parquet")[column].sample(200, random_state=0)
     train, held = list(texts[:160]), list(texts[160:])
     form = ToolFormat(infer_json_schema(map(parse_document, train)), 10_000)
     assert form.write_rows(pd.DataFrame({"tool": train})) == train
@@ -341,10 +338,8 @@ def test_real_documents_are_in_the_grammar_of_their_schema(name: str, column: st
 
 
 def test_real_code_is_in_the_grammar() -> None:
-    root = os.environ.get("DIFFLM_DATA")
-    if not root or not (Path(root) / "code").is_dir():
-        pytest.skip("DIFFLM_DATA names no folder with code/")
-    texts = list(pd.read_parquet(Path(root) / "code" / "mbpp.parquet")["code"][:200])
+    root = real_data("code")
+    texts = list(pd.read_parquet(root / "code" / "mbpp.parquet")["code"][:200])
     form = CodeFormat(max(map(len, texts)))
     assert form.read_rows(texts, strict=True)[1] == {}
     assert accepts(form, *texts) == [True] * len(texts)

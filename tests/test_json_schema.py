@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +14,7 @@ from jsonschema import Draft202012Validator
 from difflm.errors import ConfigError, DataError
 from difflm.formats.json_schema import Validity, describe, infer_json_schema, narrowed, recognise
 from difflm.formats.json_text import parse_document
+from tests.real_data import real_data
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 NAMES = st.sampled_from(["name", "type", "items", "properties", "a", "b"]) | st.text(max_size=4)
@@ -222,10 +221,8 @@ def test_conditions_narrow_the_outermost_keys() -> None:
     [("toolbench_apis", "text", 0.99), ("bfcl_functions", "function", 0.97), ("misc_tools", "text", 0.99)],
 )
 def test_unseen_real_documents_mostly_fit(name: str, column: str, least: float) -> None:
-    root = os.environ.get("DIFFLM_DATA")
-    if not root or not (Path(root) / "tools").is_dir():
-        pytest.skip("DIFFLM_DATA names no folder with tools/")
-    texts = pd.read_parquet(Path(root) / "tools" / f"{name}.parquet")[column].sample(frac=1, random_state=0)
+    root = real_data("tools")
+    texts = pd.read_parquet(root / "tools" / f"{name}.parquet")[column].sample(frac=1, random_state=0)
     documents = [parse_document(text) for text in texts[:1000]]
     train, held = documents[:600], documents[600:]
     validity = Validity(infer_json_schema(train))

@@ -19,9 +19,9 @@ from difflm.sections import DecoderConfig
 def set_up_layers(lm: PreTrainedModel, settings: DecoderConfig) -> None:
     """What the settings say of the layers of `lm`, which is on a CPU still."""
     if settings.checkpointing or settings.offload:
-        # What autograd keeps of an offloaded layer would be all its weights.
-        # The name that transformers 5 begins to give it, and the one that it had.
-        enable = getattr(lm, "activation_checkpointing_enable", lm.gradient_checkpointing_enable)
+        # Offloaded ones too: what autograd keeps of a layer would be all its weights. Older releases of transformers
+        # have the second name only, later ones the first.
+        enable = getattr(lm, "activation_checkpointing_enable", None) or lm.gradient_checkpointing_enable
         enable({"use_reentrant": False})
     if settings.compile:
         compile_layers(lm)

@@ -23,7 +23,7 @@ LEAST_STEP_SECONDS = 0.09
 LAUNCHED_SECONDS = {"lm": 0.04, "vae": 0.04, "prior": 0.009}
 """No step on a GPU is shorter, however fast it multiplies: Python takes so long to ask for the kernels (one H200)."""
 FOREIGN_RATE = 6.5e10
-"""The same for a decoder of transformers beside an encoder of ours."""
+"""REFERENCE_RATE of a decoder of transformers beside an encoder of ours."""
 EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
 OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
