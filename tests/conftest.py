@@ -1,4 +1,4 @@
-"""Fixtures of all tests of the app: an empty runs root with a fake model, and a first visitor."""
+"""Fixtures of all tests of the app: an empty runs root with a fake model, and a first visitor; names of cases."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app_pages import ROOT, Open
 from tests.fakes import fake_pipeline
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: a gzip or zip file holds the time it was made, and the processes of
+    pytest-xdist have to agree on the names of all cases."""
+    return argname if isinstance(val, bytes) else None
 
 
 @pytest.fixture
