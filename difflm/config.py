@@ -14,19 +14,15 @@ from pydantic import BaseModel, Field, ValidationError
 
 from difflm.errors import ConfigError
 from difflm.sections import (
-    BetaConfig,
     DecoderConfig,
     EncoderConfig,
     FormatConfig,
     InjectionConfig,
     InputConfig,
     LatentConfig,
-    LMStageConfig,
-    PriorConfig,
-    SampleConfig,
     Section,
-    VAEStageConfig,
 )
+from difflm.stage_sections import BetaConfig, LMStageConfig, PriorConfig, SampleConfig, VAEStageConfig
 
 
 class Config(Section):

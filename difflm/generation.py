@@ -19,8 +19,8 @@ from difflm.models.decoder import Batch, Written
 from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
-from difflm.sections import SampleConfig
 from difflm.seeding import seeded
+from difflm.stage_sections import SampleConfig
 
 DOUBLINGS = 40
 """After so many any limit is reached."""

@@ -26,7 +26,7 @@ from difflm.priors.diffusion import DiffusionPrior
 from difflm.privacy import REASON, Apart
 from difflm.runs import Run
 from difflm.schema import Kind, Schema
-from difflm.sections import SampleConfig
+from difflm.stage_sections import SampleConfig
 from difflm.training.fit import encode_batch, prepare
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,6 +54,25 @@ def leave() -> None:
             torch.distributed.destroy_process_group()
 
 
+_together = False
+
+
+def together() -> bool:
+    """Whether all processes do the same now, layer by layer, so that one may ask the others for what they hold."""
+    return _together
+
+
+def most(number: int, device: torch.device) -> int:
+    """The largest number of any process, where all are together; alone, this one."""
+    if not _together:
+        return number
+    import torch
+
+    told = torch.tensor(number, device=device)
+    torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+    return int(told)
+
+
 class Ranks:
     """The processes of one `accelerator`."""
 
@@ -76,6 +96,16 @@ class Ranks:
         """Go on when all have come here."""
         if self.count > 1:
             self.agreed(None)
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """What is done in here is done by all of several processes, as many passes of as many rows."""
+        global _together
+        _together = self.count > 1
+        try:
+            yield
+        finally:
+            _together = False
 
     def agreed(self, value: T) -> T:
         """What rank 0 says."""

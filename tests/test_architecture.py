@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
-    "errors config sections schema columns conversion cells dates inference identifiers personal "
+    "errors config sections stage_sections schema columns conversion cells dates inference identifiers personal "
     "disk processes ranks runs precision memory seeding",
     "formats diffusion latent metrics provenance report report_html joint_svg estimates curves differences "
     "group_profile conditions",

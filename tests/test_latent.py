@@ -13,7 +13,7 @@ from difflm.latent.posterior import active_dimensions, kl_per_dimension, reparam
 from difflm.latent_ops import interpolate, nearest
 from difflm.priors.gaussian import GaussianPrior
 from difflm.projection import METHODS, cached, project
-from difflm.sections import BetaConfig
+from difflm.stage_sections import BetaConfig
 
 
 def test_kl_is_that_of_torch_and_zero_for_the_standard_normal() -> None:

@@ -1,4 +1,5 @@
-"""Layers of a causal LM that are computed again, compiled or offloaded: the same gradients and the same rows."""
+"""Layers of a causal LM that are computed again, compiled, offloaded or sharded: the same gradients and the same rows;
+quantised: nearly."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def test_with_checkpointing_layers_are_computed_again(tmp_path: Path, training: 
 
 def test_offloaded_layers_stay_where_they_are(tmp_path: Path) -> None:
     plain, (decoder, config) = learnt_and_written(*made(tmp_path)), made(tmp_path, offload=True)
-    assert lm_layers.is_offloaded(decoder.lm)
+    assert lm_layers.are_away(decoder.lm)
     alike(plain, learnt_and_written(decoder, config))
     layers = list(lm_layers.layers_of(decoder.lm))
     there = decoder.lm.to("meta")
@@ -89,8 +90,31 @@ def test_compiled_layers_give_the_same_and_write_without(
     assert counted and torch._dynamo.utils.counters["stats"]["unique_graphs"] == counted
 
 
+def test_sharded_layers_of_one_process_are_offloaded(tmp_path: Path) -> None:
+    alike(learnt_and_written(*made(tmp_path)), learnt_and_written(*made(tmp_path, shard=True)))
+
+
+@pytest.mark.parametrize(("bits", "off", "kind"), [(8, 0.03, torch.int8), (4, 0.4, torch.uint8)])
+def test_quantised_layers_give_nearly_the_same(
+    tmp_path: Path, bits: int, off: float, kind: torch.dtype
+) -> None:
+    plain = learnt_and_written(*made(tmp_path))
+    decoder, config = made(tmp_path, bits=bits)
+    decoder.to("cpu")
+    assert decoder.lm.model.layers[0].self_attn.q_proj.weight.dtype == kind
+    gradient, written = learnt_and_written(decoder, config)
+    assert 0 < (gradient - plain[0]).norm() < off * plain[0].norm()
+    assert list(written.columns) == list(plain[1].columns)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"offload": True, "compile": True}, {"bits": 4, "offload": True}, {"bits": 8, "compile": True}]
+    "wrong",
+    [
+        {"offload": True, "compile": True},
+        {"bits": 4, "offload": True},
+        {"bits": 8, "compile": True},
+        {"shard": True, "offload": True},
+    ],
 )
 def test_what_excludes_one_another(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="exclude one another"):

@@ -88,7 +88,9 @@ def test_with_checkpointing_a_layer_more_costs_only_its_input() -> None:
     assert told[1] < 3 * need_of(config, FROZEN, 100, 4).row / 4
 
 
-def test_offloaded_layers_count_as_one() -> None:
+def test_offloaded_layers_count_as_one_and_sharded_ones_by_their_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     away, layers = FROZEN.model_copy(update={"offload": True}), 8
     config = config_of("llama", num_hidden_layers=layers)
     lm = AutoModelForCausalLM.from_config(config)
@@ -96,6 +98,9 @@ def test_offloaded_layers_count_as_one() -> None:
     assert (
         need_of(config, FROZEN, 50, 4).weights - need_of(config, away, 50, 4).weights == (layers - 1) * layer
     )
+    monkeypatch.setattr(lm_memory, "launched", lambda: 4)
+    sharded = need_of(config, FROZEN.model_copy(update={"shard": True}), 50, 4).weights
+    assert sharded - need_of(config, away, 50, 4).weights == layers * layer / 4
 
 
 def test_a_small_gpu_writes_fewer_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +138,10 @@ def test_a_refusal_names_a_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(lm_memory, "free_bytes", lambda device: need.weights * 0.7)
     with pytest.raises(ResourceError, match=r"GB: x; set decoder\.bits=8"):
         check_step(config, FROZEN, 8, 50, GPU, 4)
-    with pytest.raises(ResourceError, match="take a smaller decoder"):
+    with pytest.raises(ResourceError, match=r"GB: x; set decoder\.bits=8"):
         check_step(config, FROZEN, 8, 50, CPU, 4)
+    with pytest.raises(ResourceError, match="take a smaller decoder"):
+        check_step(config, FROZEN.model_copy(update={"training": "joint"}), 8, 50, CPU, 4)
     deep = config_of("llama", num_hidden_layers=20)
     away = need_of(deep, FROZEN.model_copy(update={"offload": True}), 50, 4)
     monkeypatch.setattr(lm_memory, "free_bytes", lambda device: away.weights)
@@ -167,10 +174,6 @@ def test_bits_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = FROZEN.model_copy(update={"bits": 8})
     monkeypatch.setattr(causal_loading, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"bitsandbytes, for decoder\.bits=8.*pip install bitsandbytes"):
-        load_decoder(settings)
-    monkeypatch.setattr(causal_loading, "find_spec", lambda name: object())
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"a GPU, for decoder\.bits=8"):
         load_decoder(settings)
     base = {"decoder.kind": "causal_lm", "decoder.path": "x"}
     for changes, told in (

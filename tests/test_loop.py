@@ -11,7 +11,7 @@ from torch import nn
 
 from difflm.errors import ResourceError, TrainingError
 from difflm.latent.beta import BetaSchedule, make_schedule
-from difflm.sections import BetaConfig
+from difflm.stage_sections import BetaConfig
 from difflm.training.host import Host, Stopped
 from difflm.training.loop import Loop
 from difflm.training.optim import schedule

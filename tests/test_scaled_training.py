@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_lm
 import torch
 from launching import ROOT, finish, launcher, start
 from test_loop import make_loop, weights
@@ -66,6 +68,18 @@ def test_another_number_of_processes_goes_on(one: Path, tmp_path: Path, before: 
     finish(start(after, SCRIPT, str(run), "0", "{}"))
     assert Run(run).status.state == "done"
     check_same(run, one)
+
+
+def test_processes_hold_the_layers_of_a_frozen_lm_together(tmp_path: Path) -> None:
+    path = tiny_lm.save_llama(tmp_path / "lm", tiny_lm.byte_level(bos_token="<s>", eos_token="</s>"))
+    plain = {"decoder.kind": "causal_lm", "decoder.path": str(path), "decoder.training": "frozen"}
+    plain |= {"injection.tokens": 4, "decoder.max_tokens": 120, "input.max_rows": 60}
+    plain |= {"vae.epochs": 1, "vae.batch_size": 16, "vae.evaluations": 2, "prior.kind": "gmm"}
+    finish(start(1, SCRIPT, str(tmp_path / "one"), "0", json.dumps(plain)))
+    told = finish(start(2, SCRIPT, str(tmp_path / "two"), "0", json.dumps({**plain, "decoder.shard": True})))
+    check_same(tmp_path / "two", tmp_path / "one")
+    passes = [int(text.split("layers gathered: ")[1].split()[0]) for text in told]
+    assert passes[0] == passes[1] > 0
 
 
 def test_a_launched_command_trains_one_run(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, final
 
 from difflm.errors import ConfigError
-from difflm.sections import BetaConfig
+from difflm.stage_sections import BetaConfig
 
 
 class BetaSchedule(ABC):

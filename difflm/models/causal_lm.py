@@ -30,7 +30,7 @@ from difflm.models.causal_writer import CausalWriter
 from difflm.models.decoder import Batch, Decoder, Given, Written
 from difflm.models.injected import STD, Injected, MemoryShape
 from difflm.models.kv_memory import measure_keys
-from difflm.models.lm_layers import is_offloaded, layers_of, set_up_layers
+from difflm.models.lm_layers import are_away, layers_of, set_up_layers
 from difflm.models.lm_memory import slots_of
 from difflm.models.lm_steps import GraphedSteps, LMSteps
 from difflm.models.pretrained import (
@@ -301,7 +301,7 @@ class CausalLMDecoder(Decoder):
     def steps(self, graphed: bool) -> LMSteps:
         """Passes of the LM; with `graphed`, where a GPU can, those that are captured once and kept for all that is
         written until the LM is trained again."""
-        if is_quantised(self.lm) or is_offloaded(self.lm):
+        if is_quantised(self.lm) or are_away(self.lm):
             return LMSteps(self.lm, self.masks)
         if not graphed or self.device.type != "cuda":
             return LMSteps(writing_lm(self.lm), self.masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,7 +19,7 @@ from difflm.sections import DecoderConfig
 def load_decoder(settings: DecoderConfig) -> PreTrainedModel:
     """The LM at decoder.path: bfloat16 where a GPU computes it, else float32; its linear layers in decoder.bits.
 
-    ConfigError for bits without bitsandbytes or a GPU, ResourceError for a model that does not fit."""
+    ConfigError for bits without bitsandbytes, ResourceError for a model that does not fit."""
     path, dtype = _path(settings), _dtype()
     quantised = _quantisation(settings.bits, dtype) if settings.bits else {}
     check_weights(load_config(path), settings, _device(), dtype.itemsize)
@@ -59,11 +60,12 @@ def _quantisation(bits: int, dtype: torch.dtype) -> dict[str, Any]:
             "none",
             "install it with `pip install bitsandbytes`, or leave decoder.bits empty",
         )
-    if not torch.cuda.is_available():
-        raise ConfigError(f"a GPU, for decoder.bits={bits}", "none", "leave decoder.bits empty")
+    # It says at each product that half precision is taken for it.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     how = (
         BitsAndBytesConfig(load_in_8bit=True)
         if bits == 8
         else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
     )
-    return {"quantization_config": how, "device_map": {"": torch.cuda.current_device()}}
+    place = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
+    return {"quantization_config": how, "device_map": {"": place}}

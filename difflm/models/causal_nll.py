@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
+from difflm import ranks
 from difflm.models.injected import Injected
 from difflm.models.kv_memory import Remembered
+from difflm.models.lm_layers import are_away
 
 if TYPE_CHECKING:
     from difflm.models.causal_lm import CausalLMDecoder
@@ -36,15 +38,20 @@ def rows_nll(
     if not torch.is_grad_enabled():
         return _looked_at(decoder, injected, ids, mask, hidden, added)
     rows = max(1, LOGIT_BUDGET // (max(ids.shape[1], 1) * decoder.grammar.vocabulary))
-    if len(ids) <= rows:
+    parts = -(-len(ids) // rows)
+    if are_away(decoder.lm):
+        # Processes that hold its layers together pass through them as many times, also where their rows are shorter.
+        parts = ranks.most(parts, ids.device)
+    if parts <= 1:
         return _nll(decoder, injected, ids, mask, hidden, added)
-    parts = []
-    for at in range(0, len(ids), rows):
+    nll, first = [], 0
+    for size in (len(some) for some in ids.tensor_split(parts)):
         part = tuple(
-            None if one is None else one[at : at + rows] for one in (injected, ids, mask, hidden, added)
+            None if one is None else one[first : first + size] for one in (injected, ids, mask, hidden, added)
         )
-        parts.append(checkpoint(_nll, decoder, *part, use_reentrant=False, preserve_rng_state=False))
-    return torch.cat(parts)
+        nll.append(checkpoint(_nll, decoder, *part, use_reentrant=False, preserve_rng_state=False))
+        first += size
+    return torch.cat(nll)
 
 
 def _looked_at(

@@ -20,6 +20,7 @@ from difflm.memory import free_bytes
 from difflm.models.causal_nll import LOGIT_BUDGET
 from difflm.models.lm_layers import layers_of
 from difflm.models.pretrained import load_config
+from difflm.ranks import launched
 from difflm.sections import DecoderConfig
 
 JOINT = 1.5
@@ -69,7 +70,7 @@ def need_of(config: Any, settings: DecoderConfig, tokens: float, size: int, devi
     numbers *= JOINT if settings.joint else COMPILED if settings.compile else 1.0
     numbers += 2 * heads * tokens if device == "cpu" else 0.0
     # With checkpointing one layer at a time, and what goes into each.
-    kept = layers * width + numbers if settings.checkpointing or settings.offload else layers * numbers
+    kept = layers * width + numbers if settings.checkpointing or settings.away else layers * numbers
     return Need(
         weights=weight_bytes(config, settings, size) * (COPIES + 1 if settings.joint else 1),
         row=tokens * kept * size,
@@ -117,7 +118,7 @@ def with_decoder(cost: Estimate, config: Config, tokens: float) -> Estimate:
 
 def weight_bytes(config: Any, settings: DecoderConfig, size: int) -> float:
     """Weights of a model of this config on the device: with bits its linear layers are quantised, embeddings and head
-    are not; of offloaded layers there is one."""
+    are not; of offloaded layers there is one, of sharded ones a share beside."""
     with torch.device("meta"):
         lm = AutoModelForCausalLM.from_config(config)
     head, bits = lm.get_output_embeddings(), settings.bits
@@ -125,7 +126,10 @@ def weight_bytes(config: Any, settings: DecoderConfig, size: int) -> float:
     others = sum(p.numel() for p in lm.parameters()) - linear
     whole = others * size + linear * (bits / 8 if bits else size)
     layers = [_weights(layer) * size for layer in layers_of(lm)]
-    return whole - (sum(layers) - max(layers, default=0) if settings.offload else 0)
+    if not settings.away:
+        return whole
+    held = sum(layers) / launched() if settings.shard else 0.0
+    return whole - sum(layers) + max(layers, default=0) + held
 
 
 def _weights(module: nn.Module) -> int:
@@ -138,9 +142,10 @@ def check_weights(config: Any, settings: DecoderConfig, device: torch.device, si
     free, need = free_bytes(device), weight_bytes(config, settings, size) + cache
     if need <= free:
         return
-    others = ({"bits": 8}, {"bits": 4}, {"offload": True})
-    ways = others if device.type == "cuda" and not settings.joint else ()
-    plain = {"bits": None, "offload": False, "compile": False}
+    ways: list[dict[str, Any]] = [] if settings.joint else [{"bits": 8}, {"bits": 4}]
+    if ways and device.type == "cuda":
+        ways.append({"offload": True})
+    plain = {"bits": None, "offload": False, "shard": False, "compile": False}
     fitting = [
         f"set decoder.{key}={str(value).lower()}"
         for way in ways

@@ -16,7 +16,7 @@ from difflm.latent.draws import even_normal
 from difflm.latent.normaliser import Normaliser
 from difflm.precision import mixed
 from difflm.priors.base import Prior
-from difflm.sections import PriorConfig
+from difflm.stage_sections import PriorConfig
 
 
 @final

@@ -100,6 +100,9 @@ def train_all(
     size = Size(len(train), tokens, model.decoder.weights, looked)
     device = accelerator.device.type
     plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed, device)
+    if config.decoder.shard:
+        # As many rows in every process: their passes through the layers go together.
+        plans["vae"].batch_size -= plans["vae"].batch_size % (ranks.launched() * config.vae.accumulation)
     if config.decoder.kind == "causal_lm":
         check_batch(config, plans["vae"].batch_size, tokens)
     stage = "lm"

@@ -181,8 +181,9 @@ class Loop:
         for part in range(parts):
             some = {k: v[part::parts] for k, v in mine.items()} if parts > 1 else mine
             share = len(next(iter(some.values()))) / whole
-            loss, logs = self.loss_of(some, self.course)
-            self.accelerator.backward(loss * share if share < 1 else loss)
+            with self.ranks.in_step():
+                loss, logs = self.loss_of(some, self.course)
+                self.accelerator.backward(loss * share if share < 1 else loss)
             told.append((share, logs))
         self.ranks.add_gradients(self.trained)
         if parts == 1:
