@@ -160,7 +160,7 @@ def _data_of(
 
 def _too_long(config: Config, texts: list[str]) -> list[str | None]:
     """For each document why the language model cannot take it, None where it can."""
-    from difflm.models.causal_lm import token_counts
+    from difflm.models.lm_texts import token_counts
 
     settings = config.for_record("text").decoder
     assert settings.path is not None

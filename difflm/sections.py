@@ -118,6 +118,9 @@ class DecoderConfig(Section):
         if self.bits not in (None, 4, 8):
             raise ValueError("decoder.bits must be 4, 8 or empty")
         asked = {name: bool(getattr(self, name)) for name in ("compile", "offload", "shard", "bits")}
+        for name in ("compile", "checkpointing"):
+            if getattr(self, name) and self.kind == "compact":
+                raise ValueError(f"decoder.{name} needs a causal LM (--decoder NAME_OR_PATH)")
         for name in ("bits", "offload", "shard"):
             if asked[name] and (self.joint or self.kind == "compact"):
                 raise ValueError(f"decoder.{name} needs a causal LM with decoder.training=frozen")

@@ -119,5 +119,8 @@ def test_quantised_layers_give_nearly_the_same(
 def test_what_excludes_one_another(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="exclude one another"):
         Config.load({"decoder": {"kind": "causal_lm", "path": "x", "training": "frozen", **wrong}})
+    for name in ("compile", "checkpointing"):
+        with pytest.raises(ConfigError, match=f"decoder.{name} needs a causal LM"):
+            Config.load({"decoder": {name: True}})
     with pytest.raises(ConfigError, match="offload needs"):
         Config.load({"decoder": {"kind": "causal_lm", "path": "x", "training": "joint", "offload": True}})

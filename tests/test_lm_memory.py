@@ -16,7 +16,15 @@ from difflm.errors import ConfigError, ResourceError
 from difflm.estimates import estimate
 from difflm.models import causal_loading, lm_memory
 from difflm.models.causal_loading import load_decoder
-from difflm.models.lm_memory import GB, MOST_SLOTS, check_step, need_of, slots_of, with_decoder
+from difflm.models.lm_memory import (
+    GB,
+    MOST_SLOTS,
+    check_step,
+    check_weights,
+    need_of,
+    slots_of,
+    with_decoder,
+)
 from difflm.sections import DecoderConfig
 from difflm.training.fit import check_decoder
 from tests.test_injections import fitted
@@ -101,6 +109,18 @@ def test_offloaded_layers_count_as_one_and_sharded_ones_by_their_share(
     monkeypatch.setattr(lm_memory, "launched", lambda: 4)
     sharded = need_of(config, FROZEN.model_copy(update={"shard": True}), 50, 4).weights
     assert sharded - need_of(config, away, 50, 4).weights == layers * layer / 4
+
+
+def test_offloaded_layers_need_main_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, away = config_of("llama", num_hidden_layers=8), FROZEN.model_copy(update={"offload": True})
+    whole = need_of(config, FROZEN, 50, 4).weights
+    free = {"cpu": 1.5 * whole, "cuda": whole}
+    monkeypatch.setattr(lm_memory, "free_bytes", lambda device: free[device.type])
+    monkeypatch.setattr(lm_memory, "WRITTEN", 0)
+    check_weights(config, away, GPU, 4)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(ResourceError, match=r"free main memory.*of 2 processes: x; start fewer"):
+        check_weights(config, away, GPU, 4)
 
 
 def test_a_small_gpu_writes_fewer_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

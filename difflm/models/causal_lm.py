@@ -18,9 +18,8 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from difflm.errors import ConfigError, DataError
+from difflm.errors import ConfigError
 from difflm.formats.base import RecordFormat
-from difflm.formats.documents import TextFormat
 from difflm.formats.registry import make_format
 from difflm.formats.text_grammar import TextGrammar
 from difflm.models.attention_masks import AttentionMasks
@@ -33,6 +32,7 @@ from difflm.models.kv_memory import measure_keys
 from difflm.models.lm_layers import are_away, layers_of, set_up_layers
 from difflm.models.lm_memory import slots_of
 from difflm.models.lm_steps import GraphedSteps, LMSteps
+from difflm.models.lm_texts import padded
 from difflm.models.pretrained import (
     check_vocabulary,
     embedding_factor,
@@ -86,7 +86,7 @@ class CausalLMDecoder(Decoder):
         self.weights = sum(counted.values()) - (0 if tied else table.numel())
         self.scale = float(table.detach().float().std()) * embedding_factor(embeddings) / STD
         self.bos: int | None = tokenizer.bos_token_id
-        self.grammar = TextGrammar(form, tokenizer, self._vocabulary(), tokenizer.eos_token_id)
+        self.grammar = TextGrammar(form, tokenizer, len(self.head_rows()), tokenizer.eos_token_id)
         self._tokenizer = tokenizer
         if memory_slots:
             self._memory_shape, spread = measure_keys(lm)
@@ -156,27 +156,12 @@ class CausalLMDecoder(Decoder):
         super()._apply(fn, recurse)
         return self
 
-    def _vocabulary(self) -> int:
-        return len(self.head_rows())
-
     def prepare(self, rows: pd.DataFrame) -> Batch:
         """text_ids (n, T) int32, padded at the end with 0, and text_mask (n, T) bool.
 
         Raises DataError where records are longer than max_tokens: they are never cut."""
         lines = [self.grammar.encode(text) for text in self.form.write_rows(rows)]
-        longest = max(map(len, lines), default=0)
-        if longest > self.max_tokens:
-            over = sum(len(line) > self.max_tokens for line in lines)
-            raise DataError(
-                f"records of at most {self.max_tokens} tokens",
-                f"{over} of {len(lines)} that are longer, up to {longest} tokens",
-                "raise decoder.max_tokens, set format.text=compact, or shorten the long cells",
-            )
-        ids = torch.zeros(len(lines), longest, dtype=torch.int32)
-        mask = torch.zeros(len(lines), longest, dtype=torch.bool)
-        for row, line in enumerate(lines):
-            ids[row, : len(line)] = torch.tensor(line, dtype=torch.int32)
-            mask[row, : len(line)] = True
+        ids, mask = padded(lines, self.max_tokens)
         return {"text_ids": ids, "text_mask": mask}
 
     def memory_shape(self) -> MemoryShape:
@@ -308,10 +293,3 @@ class CausalLMDecoder(Decoder):
         if self._graphed is None:
             self._graphed = GraphedSteps(writing_lm(self.lm), self.masks, self.room)
         return self._graphed
-
-
-def token_counts(path: str, texts: Sequence[str]) -> list[int]:
-    """Tokens of each text, its end included, as the LM at `path` counts them."""
-    tokenizer = load_tokenizer(path)
-    grammar = TextGrammar(TextFormat(1), tokenizer, len(tokenizer), tokenizer.eos_token_id)
-    return [len(grammar.encode(text)) for text in texts]

@@ -6,6 +6,7 @@ D width, F hidden width of the MLP, A width of queries, keys and values together
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,6 +142,8 @@ def check_weights(config: Any, settings: DecoderConfig, device: torch.device, si
     cache = WRITTEN * need_of(config, settings, settings.max_tokens, size).cache
     free, need = free_bytes(device), weight_bytes(config, settings, size) + cache
     if need <= free:
+        if settings.away and device.type != "cpu":
+            _check_main_memory(config, settings, size)
         return
     ways: list[dict[str, Any]] = [] if settings.joint else [{"bits": 8}, {"bits": 4}]
     if ways and device.type == "cuda":
@@ -157,6 +160,21 @@ def check_weights(config: Any, settings: DecoderConfig, device: torch.device, si
         f"one of about {need / GB:.1f} GB: {settings.path}",
         fitting[0] if fitting else "take a smaller decoder, or a larger machine",
     )
+
+
+def _check_main_memory(config: Any, settings: DecoderConfig, size: int) -> None:
+    """ResourceError where main memory does not hold the weights of every process on this machine."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    need = processes * weight_bytes(
+        config, settings.model_copy(update={"offload": False, "shard": False}), size
+    )
+    free = free_bytes(torch.device("cpu"))
+    if need > free:
+        raise ResourceError(
+            f"layers of at most {free / GB:.1f} GB (free main memory)",
+            f"{need / GB:.1f} GB of {processes} processes: {settings.path}",
+            "start fewer processes on this machine, or take a smaller decoder",
+        )
 
 
 def check_step(

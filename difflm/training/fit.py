@@ -132,8 +132,8 @@ def train_all(
 
 def check_decoder(config: Config, schema: Schema, rows: pd.DataFrame) -> None:
     """ResourceError before a causal LM is loaded that could not even be trained in the smallest batches."""
-    from difflm.models.causal_lm import token_counts
     from difflm.models.causal_loading import check_room
+    from difflm.models.lm_texts import token_counts
 
     counts = token_counts(str(config.decoder.path), make_format(schema, config.format.text).write_rows(rows))
     tokens = config.injection.soft_tokens + 1 + sum(counts) / max(len(counts), 1)

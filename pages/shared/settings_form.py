@@ -41,9 +41,10 @@ def settings_form(preset: str, start: dict[str, Any] | None = None, origin: str 
             sections.setdefault(setting.key.rpartition(".")[0], []).append(setting)
     for section, members in sections.items():
         st.markdown(f"**{SECTIONS[section]}**")
-        columns = st.columns(3)
-        for number, setting in enumerate(members):
-            with columns[number % 3]:
+        # A row of columns for every three: where a narrow screen puts them below one another they keep their order.
+        columns = [one for _ in members[::3] for one in st.columns(3, vertical_alignment="bottom")]
+        for column, setting in zip(columns, members, strict=False):
+            with column:
                 default = values[setting.key]
                 value = _field(
                     setting, (start or {}).get(setting.key, default), f"set{origin}-{preset}-{setting.key}"
@@ -55,22 +56,19 @@ def settings_form(preset: str, start: dict[str, Any] | None = None, origin: str 
 
 def _field(setting: Setting, value: Any, key: str) -> Any:
     name = setting.key.rpartition(".")[2].replace("_", " ")
+    empty = setting.doc.partition("empty: ")[2] or None
     if setting.type == "choice":
         choices = list(setting.choices)
         return st.selectbox(name, choices, index=choices.index(value), help=setting.doc, key=key)
     if setting.type == "bool":
         return st.checkbox(name, bool(value), help=setting.doc, key=key)
     if setting.type == "int":
-        number = st.number_input(
-            name, value=value, step=1, help=setting.doc, key=key, placeholder="automatic"
-        )
+        number = st.number_input(name, value=value, step=1, help=setting.doc, key=key, placeholder=empty)
         return None if number is None else int(number)
     if setting.type == "float":
-        number = st.number_input(
-            name, value=value, format="%g", help=setting.doc, key=key, placeholder="automatic"
-        )
+        number = st.number_input(name, value=value, format="%g", help=setting.doc, key=key, placeholder=empty)
         return None if number is None else float(number)
-    return st.text_input(name, value or "", help=setting.doc, key=key) or None
+    return st.text_input(name, value or "", help=setting.doc, key=key, placeholder=empty) or None
 
 
 def _get(config: dict[str, Any], key: str) -> Any:
