@@ -57,12 +57,14 @@ if view == WATCH:
 clone = st.session_state.get("clone", {})
 data = current()
 if data is None:
-    empty(
-        "Choose a table first, or take a built-in one right here.",
-        ("data", "Choose data", ":material/table:"),
-    )
+    notice = st.container()
     data = built_in_choice()
     if data is None:
+        with notice:
+            empty(
+                "Choose a table first, or take a built-in one right here.",
+                ("data", "Choose data", ":material/table:"),
+            )
         st.stop()
 else:
     with st.container(horizontal=True, vertical_alignment="center"):

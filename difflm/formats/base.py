@@ -24,6 +24,10 @@ class Watch(Protocol):
     def endings(self) -> tuple[bytes, ...]:
         """First bytes of what leads to the end of the record soonest from here, best first."""
 
+    @property
+    def continuations(self) -> list[bytes] | None:
+        """All that may follow, where that is little: one of these texts has to; None where it is not."""
+
     def accepts(self, piece: bytes) -> bool:
         """Whether `piece` may be written next."""
 

@@ -61,6 +61,10 @@ class CodeWatch:
             wanted.append("\n")
         return tuple(one.encode() for one in wanted if viable(self.text + one))
 
+    @property
+    def continuations(self) -> None:
+        """Much may always follow."""
+
     def accepts(self, piece: bytes) -> bool:
         """Whether there is Python that begins so; yes to all once the text is given up."""
         if self.lost or viable(self.text + piece.decode("utf-8", "ignore")):

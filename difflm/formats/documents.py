@@ -19,6 +19,7 @@ from difflm.errors import ConfigError, DataError
 from difflm.formats.base import RecordFormat, Watch
 from difflm.formats.code_watch import CodeWatch
 from difflm.formats.json_grammar import json_grammar
+from difflm.formats.json_references import REFERENCES, UNIQUE, all_once, references_hold
 from difflm.formats.json_schema import Validity, narrowed
 from difflm.formats.json_text import canonical_text, parse_document
 from difflm.formats.json_watch import JsonWatch
@@ -79,13 +80,15 @@ class ToolFormat(DocumentFormat):
     name = "tool"
 
     def watch(self) -> Watch:
-        """Keys of one object differ."""
-        return JsonWatch(self.longest)
+        """Keys of one object differ, lists of names name what is there, and some have nothing twice."""
+        return JsonWatch(self.longest, self.references, self.unique)
 
     def __init__(self, json_schema: Mapping[str, Any], longest: int) -> None:
         """`json_schema` as `infer_json_schema` makes it."""
         super().__init__(longest)
         self.json_schema = json_schema
+        self.references: Mapping[str, str] = json_schema.get(REFERENCES, {})
+        self.unique: Sequence[str] = json_schema.get(UNIQUE, ())
         self._validity = Validity(json_schema)
 
     def canonical(self, text: str) -> str:
@@ -93,10 +96,15 @@ class ToolFormat(DocumentFormat):
         return canonical_text(text)
 
     def check(self, text: str) -> None:
-        """Hold a document against the schema."""
-        reason = self._validity.reason(parse_document(text))
+        """Hold a document against the schema and its references."""
+        document = parse_document(text)
+        reason = self._validity.reason(document)
         if reason is not None:
             raise DataError(reason)
+        if not references_hold(document, self.references):
+            raise DataError(f"{' or '.join(self.references)} names what is not there, or twice")
+        if not all_once(document, self.unique):
+            raise DataError(f"something twice in {' or '.join(self.unique)}")
 
     def grammar(self, only: Mapping[str, Sequence[Any]] | None = None) -> str:
         """Lark source of canonical JSON under the schema.

@@ -20,7 +20,18 @@ from difflm.formats.table import QUOTED, lark_string
 PARAMETER_BITS = 64
 """Size of llguidance's rule parameters."""
 KEYWORDS = {
-    *("type", "enum", "anyOf", "$ref", "maxLength", "items", "maxItems", "x-swapped"),
+    *(
+        "type",
+        "enum",
+        "anyOf",
+        "$ref",
+        "maxLength",
+        "items",
+        "maxItems",
+        "x-swapped",
+        "x-references",
+        "x-unique",
+    ),
     *("properties", "required", "additionalProperties", "propertyNames", "maxProperties"),
 }
 INTEGER = r"-?(?:0|[1-9][0-9]{0,39})"

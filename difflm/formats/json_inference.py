@@ -3,8 +3,8 @@
 Own code, because genson (the known library for this) has neither maps nor enums nor recursion, and a grammar
 of function definitions is of no use without them. The schema keeps to a part of draft 2020-12: type,
 properties, required, additionalProperties, propertyNames, maxProperties, items, maxItems, enum, maxLength,
-anyOf, $ref to $defs; and the annotation `x-swapped` (see `json_shapes.swapped`). Numbers have no bounds:
-those of the documents at hand seldom hold for the next one.
+anyOf, $ref to $defs; and the annotations `x-swapped` (see `json_shapes.swapped`) and `x-references`,
+`x-unique` (see json_references). Numbers have no bounds: those of the documents at hand seldom hold for the next one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from difflm.errors import DataError
+from difflm.formats.json_references import REFERENCES, UNIQUE, references_of, unique_lists
 from difflm.formats.json_shapes import Keys, Object, json_type, keys_of, kinds_of, swapped, usual_order
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,6 +50,10 @@ def infer_json_schema(documents: Iterable[Any]) -> dict[str, Any]:
     inference = _Inference(len(values))
     schema = inference.schema(values, "")
     made = {"$schema": DRAFT, **schema}
+    if references := references_of(values):
+        made[REFERENCES] = references
+    if unique := unique_lists(values):
+        made[UNIQUE] = unique
     return {**made, "$defs": inference.definitions} if inference.definitions else made
 
 

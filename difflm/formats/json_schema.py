@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from difflm.errors import ConfigError
 from difflm.formats.json_inference import infer_json_schema
+from difflm.formats.json_references import REFERENCES, UNIQUE
 
 __all__ = ["KNOWN_SHARE", "Shape", "Validity", "describe", "infer_json_schema", "narrowed", "recognise"]
 
@@ -128,7 +129,8 @@ def narrowed(schema: Mapping[str, Any], only: Mapping[str, Sequence[Any]]) -> di
             enums = {key: {"enum": values} for key, values in fitting.items()}
             required = dict.fromkeys([*form.get("required", ()), *only])
             properties = {**form["properties"], **enums}
-            rest = {key: value for key, value in form.items() if key not in ("$schema", "$defs")}
+            own = {"$schema", "$defs", REFERENCES, UNIQUE}
+            rest = {key: value for key, value in form.items() if key not in own}
             made.append({**rest, "type": "object", "properties": properties, "required": list(required)})
     if not made:
         wanted = ", ".join(f"{key} = {str(list(values))[:100]}" for key, values in only.items())

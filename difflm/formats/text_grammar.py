@@ -59,6 +59,8 @@ class TextGrammar:
         self._special = re.compile("|".join(heads) or "(?!)")
         self._executor = LLExecutor()
         self._pieces: list[bytes] = []
+        self._by_piece: dict[bytes, list[int]] = {}
+        self._by_byte: dict[bytes, list[int]] = {}
         self._beginning: dict[bytes, torch.Tensor] = {}
         self._compiled: tuple[str, LLMatcher] | None = None
 
@@ -95,6 +97,16 @@ class TextGrammar:
             ]
             self._beginning[first] = torch.tensor(flags)
         return self._beginning[first]
+
+    def leading(self, text: bytes) -> list[int]:
+        """Entries of the vocabulary that are a beginning of `text`, or begin with all of it."""
+        if not self._by_piece:
+            for token, piece in enumerate(self.pieces):
+                self._by_piece.setdefault(piece, []).append(token)
+                self._by_byte.setdefault(piece[:1], []).append(token)
+        found = [token for end in range(1, len(text) + 1) for token in self._by_piece.get(text[:end], [])]
+        longer = (token for token in self._by_byte.get(text[:1], []) if len(self.pieces[token]) > len(text))
+        return found + [token for token in longer if self.pieces[token].startswith(text)]
 
     def source(self, only: Mapping[str, Sequence[Any]] | None = None) -> str:
         """Lark source of a closed record."""
@@ -169,6 +181,17 @@ class Matchers:
         if watch is None:
             return False
         return not (watch.whole if token == self.grammar.end else watch.accepts(self.grammar.pieces[token]))
+
+    def going_on(self, row: int, allowed: torch.Tensor) -> torch.Tensor:
+        """Of the entries (V) that are allowed next those that go on with what has to come; all where anything may."""
+        watch = self._watches[row]
+        wanted = None if watch is None else watch.continuations
+        if wanted is None:
+            return allowed
+        narrowed = torch.zeros_like(allowed)
+        narrowed[[token for text in wanted for token in self.grammar.leading(text)]] = True
+        narrowed &= allowed
+        return narrowed if narrowed.any() else allowed
 
     def late(self, row: int) -> bool:
         """Whether the row is about to become longer than any may be."""

@@ -137,6 +137,7 @@ class CausalWriter:
                 rows = [live[place] for place in ready]
                 allowed = matchers.allowed(rows, self.taken.device)
                 for place, row in enumerate(rows):
+                    allowed[place] = matchers.going_on(row, allowed[place])
                     if len(matchers.written[row]) >= closing or matchers.late(row):
                         allowed[place] = matchers.ending(row, allowed[place])
                 logits = self.logits[ready].masked_fill(~allowed, -torch.inf)

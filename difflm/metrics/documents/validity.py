@@ -7,8 +7,9 @@ from typing import final
 
 import numpy as np
 
+from difflm.formats.json_references import references_hold, references_of
 from difflm.metrics.base import Figure, Result
-from difflm.metrics.documents.base import DocumentBench, DocumentMetric, register
+from difflm.metrics.documents.base import DocumentBench, DocumentMetric, Documents, register
 
 
 def valid_share(bench: DocumentBench, synthetic: Sequence[str]) -> float:
@@ -62,6 +63,12 @@ class ToolValidity(DocumentMetric):
             _figure(
                 "schema_valid", "Fits the schema", "Share of the given records that fit the JSON Schema."
             ),
+            _figure(
+                "references",
+                "Names exist",
+                "Share of the given records in which lists name keys that are there, where they do so in all training "
+                "records, as required names properties of a tool.",
+            ),
         )
 
     def compute(self, bench: DocumentBench, synthetic: Sequence[str]) -> Result:
@@ -71,9 +78,17 @@ class ToolValidity(DocumentMetric):
             "raw_validity": share,
             "parses": float(np.mean(documents.readable)),
             "schema_valid": share if bench.valid else None,
+            "references": self._references(bench, documents),
         }
         notes = [] if bench.valid else ["No JSON Schema was given: whether records fit it is not known."]
         return Result(scores, {}, notes)
+
+    @staticmethod
+    def _references(bench: DocumentBench, documents: Documents) -> float | None:
+        references = references_of(bench.training.values)
+        if not references:
+            return None
+        return sum(references_hold(one, references) for one in documents.values) / len(documents)
 
 
 @final
