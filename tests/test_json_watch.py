@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from difflm.formats.documents import TextFormat
 from difflm.formats.json_references import all_once, references_hold, references_of, unique_lists
-from difflm.formats.json_watch import JsonWatch
+from difflm.formats.json_watch import OWED_BYTES, JsonWatch
 from difflm.formats.text_grammar import TextGrammar
 from difflm.models.pretrained import load_tokenizer
 
@@ -101,6 +101,21 @@ def test_what_has_to_come_is_told() -> None:
     assert other.accepts(b"}")
     other.feed(b', "')
     assert other.continuations is None, "and more than these"
+
+
+def test_what_was_named_is_written_before_the_end() -> None:
+    watch = JsonWatch(300, NAMED)
+    watch.feed(b'{"required": ["id", "of')
+    assert watch.debt == 2 + OWED_BYTES
+    watch.feed(b'fset"], "properties": {')
+    assert watch.debt == 8 + 2 * OWED_BYTES and watch.endings == (b",", b'"')
+    watch.feed(b'"id": {}')
+    assert watch.debt == 6 + OWED_BYTES and watch.endings == (b",", b'"')
+    watch.feed(b', "offset": {}')
+    assert watch.debt == 0 and watch.endings[0] == b"}]"
+    full = JsonWatch(300, NAMED)
+    full.feed(b'{"required": ["aaaaaaaaaa", "bbbbbbbbbb"], "properties": {"c": "' + b"x" * 60 + b'"')
+    assert full.late and not full.accepts(b', "d') and full.accepts(b', "b')
 
 
 def test_references_are_learned_from_records_that_all_keep_to_them() -> None:

@@ -17,6 +17,10 @@ class Watch(Protocol):
         """Whether the record is about to become longer than any may be."""
 
     @property
+    def debt(self) -> int:
+        """Bytes that have to come before it."""
+
+    @property
     def whole(self) -> bool:
         """Whether the record may end here."""
 

@@ -61,6 +61,9 @@ class CodeWatch:
             wanted.append("\n")
         return tuple(one.encode() for one in wanted if viable(self.text + one))
 
+    debt = 0
+    """Nothing has to come."""
+
     @property
     def continuations(self) -> None:
         """Much may always follow."""

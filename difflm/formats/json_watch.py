@@ -13,6 +13,8 @@ COMMA = 0x2C
 STRUCTURE = b'"{}[],'
 LAST_BYTES = 160
 """Bytes before the longest length from which a document is brought to its end."""
+OWED_BYTES = 48
+"""What a key that was named takes beside its name, when as little as may be is written under it."""
 
 Names = frozenset[bytes]
 
@@ -51,7 +53,22 @@ class JsonWatch:
     @property
     def late(self) -> bool:
         """Whether it is time to end."""
-        return self.size >= self.limit
+        return self.size + self.debt >= self.limit
+
+    @property
+    def debt(self) -> int:
+        """Bytes of keys that were named before their object, and are still to be written."""
+        owed: list[bytes] = []
+        for place, one in enumerate(self.open if self.keys_of else ()):
+            below = self.open[place + 1] if place + 1 < len(self.open) else None
+            named = dict(one.inside)
+            if below is not None and not below.is_object and below.name is not None:
+                named[below.name] = below.names
+            for name, key in self.keys_of.items():
+                if name in named and key not in one.inside:
+                    there = below.names if below is not None and below.name == key else frozenset()
+                    owed += named[name] - there
+        return sum(len(name) + OWED_BYTES for name in owed)
 
     @property
     def whole(self) -> bool:
@@ -60,10 +77,11 @@ class JsonWatch:
 
     @property
     def endings(self) -> tuple[bytes, ...]:
-        """Close a string; else what is open; else begin the string that has to come. A key ends where it is none that
-        was there before, a name where it is one that has to come."""
+        """Close a string; else go on to a key that was named; else close what is open; else begin the string that has
+        to come. A key ends where it is none that was there before, a name where it is one that has to come."""
         if not self.in_string:
-            return (b"}]", b'"')
+            owes = bool(self.open) and self.open[-1].is_object and self._named() - self.open[-1].names
+            return (b",", b'"') if owes else (b"}]", b'"')
         text, left = bytes(self.text), self._left()
         if left is not None and text not in left:
             return ()
@@ -118,13 +136,13 @@ class JsonWatch:
     def _left(self) -> Names | None:
         """The names of which one has to come next in what is open, where they are known: of an array that names keys
         those that it has not named, of an object whose keys were named before it those that are not there, once it has
-        as many keys as were named. With all of them it may go on."""
+        as many keys as were named, or it is late. With all of them it may go on."""
         if len(self.open) < 2 or (name := self.open[-1].name) is None:
             return None
         one = self.open[-1]
         if one.is_object:
             named = self._named()
-            return (named - one.names) or None if len(one.names) >= len(named) else None
+            return (named - one.names) or None if len(one.names) >= len(named) or self.late else None
         keys = self.open[-2].inside.get(self.keys_of.get(name, b""))
         return None if keys is None else keys - one.names
 

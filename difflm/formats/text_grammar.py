@@ -28,6 +28,8 @@ LINE_END = "\n"
 
 CLOSING = b"}]"
 """Bytes that end something and begin nothing."""
+TOKEN_BYTES = 2
+"""Of a token, at least, on average, in a document that owes something."""
 NO_END = "<|no end token|>"
 
 
@@ -193,10 +195,11 @@ class Matchers:
         narrowed &= allowed
         return narrowed if narrowed.any() else allowed
 
-    def late(self, row: int) -> bool:
-        """Whether the row is about to become longer than any may be."""
+    def late(self, row: int, closing: int) -> bool:
+        """Whether the row is about to become longer than any may be, or has `closing` tokens with those it owes."""
         watch = self._watches[row]
-        return watch is not None and watch.late
+        owed = 0 if watch is None else watch.debt // TOKEN_BYTES
+        return len(self.written[row]) + owed >= closing or (watch is not None and watch.late)
 
     def ending(self, row: int, allowed: torch.Tensor) -> torch.Tensor:
         """Of the entries (V) that are allowed next those that lead to the end of the row soonest."""

@@ -138,7 +138,7 @@ class CausalWriter:
                 allowed = matchers.allowed(rows, self.taken.device)
                 for place, row in enumerate(rows):
                     allowed[place] = matchers.going_on(row, allowed[place])
-                    if len(matchers.written[row]) >= closing or matchers.late(row):
+                    if matchers.late(row, closing):
                         allowed[place] = matchers.ending(row, allowed[place])
                 logits = self.logits[ready].masked_fill(~allowed, -torch.inf)
                 tokens = _chosen(matchers, rows, logits, temperature, generator)
