@@ -187,9 +187,11 @@ def encode_batch(
     longest = max((v.shape[1] for v in batch.values() if v.ndim > 1), default=1)
     chunk = min(chunk, max(16, ENCODED_TOKENS // longest))
     wanted = torch.arange(len(next(iter(batch.values())))) if rows is None else torch.from_numpy(rows)
-    parts = []
-    for part in wanted.split(chunk):
+    # Filled, not collected: what the encoder gives are views, each of which would keep a chunk's states alive.
+    found = torch.empty(2, len(wanted), model.injector.size)
+    for first in range(0, len(wanted), chunk):
+        part = wanted[first : first + chunk]
         with mixed(device):
             mu, logvar = model.encode({k: v[part].to(device) for k, v in batch.items()})
-        parts.append((mu.float().cpu(), logvar.float().cpu()))
-    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+        found[0, first : first + chunk], found[1, first : first + chunk] = mu, logvar
+    return found[0], found[1]
