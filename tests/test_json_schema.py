@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from difflm.errors import ConfigError, DataError
+from difflm.formats.json_grammar import NUMBER
 from difflm.formats.json_schema import Validity, describe, infer_json_schema, narrowed, recognise
 from difflm.formats.json_text import parse_document
 from tests.real_data import real_data
@@ -228,3 +230,10 @@ def test_unseen_real_documents_mostly_fit(name: str, column: str, least: float) 
     validity = Validity(infer_json_schema(train))
     assert all(map(validity.fits, train))
     assert sum(map(validity.fits, held)) >= least * len(held)
+
+
+def test_no_number_is_written_that_no_float_holds() -> None:
+    for good in ("1e308", "1.7976931348623157e+308", "-2.5E-324", "0", "12.50e9", "1e299"):
+        assert re.fullmatch(NUMBER, good), good
+    for beyond in ("1e309", "1e999", "1E+400", "1e310"):
+        assert not re.fullmatch(NUMBER, beyond), beyond

@@ -35,7 +35,9 @@ KEYWORDS = {
     *("properties", "required", "additionalProperties", "propertyNames", "maxProperties"),
 }
 INTEGER = r"-?(?:0|[1-9][0-9]{0,39})"
-NUMBER = INTEGER + r"(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?"
+EXPONENT = r"[eE](?:-[0-9]{1,3}|\+?(?:[0-9]{1,2}|[12][0-9]{2}|30[0-8]))"
+"""None that no float holds: JSON allows 1e999, and who reads it gets infinity."""
+NUMBER = INTEGER + rf"(?:\.[0-9]{{1,40}})?(?:{EXPONENT})?"
 PLAIN = {
     "integer": f"/{INTEGER}/",
     "number": f"/{NUMBER}/",
