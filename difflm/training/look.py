@@ -30,6 +30,9 @@ LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
 """Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""
 WRITTEN, WRITTEN_DOCUMENTS = 256, 3
 """Records that are written in an evaluation."""
+TOKENS, LEAST = 48, 32
+"""Of rows with more tokens than these fewer are looked at, so many at least: an evaluation of a wide table takes no
+longer."""
 SHOWN = 6
 COMPARED = 5_000
 """Training rows that the written ones are held against."""
@@ -53,12 +56,15 @@ class Look:
     def __call__(self) -> dict[str, Any]:
         """Figures of the evaluation; a few rows go to the host."""
         compact = isinstance(self.model.decoder, CompactDecoder)
-        some = {k: v[: LOOKED_AT if compact else LOOKED_DOCUMENTS] for k, v in self.batch.items()}
+        share = min(1.0, TOKENS / self.batch["ids"].shape[1]) if compact else 1.0
+        looked = max(LEAST, int(LOOKED_AT * share)) if compact else LOOKED_DOCUMENTS
+        count = max(LEAST, int(WRITTEN * share)) if compact else WRITTEN_DOCUMENTS
+        some = {k: v[:looked] for k, v in self.batch.items()}
         values: dict[str, Any] = {"accuracy": self._accuracy(some, True)}
         # Writing a document takes as many steps as it has tokens: the core alone is looked at when all is done.
         if self.model.details is not None and compact:
             values["core_accuracy"] = self._accuracy(some, False)
-        rows, valid = self._written(some, WRITTEN if compact else WRITTEN_DOCUMENTS)
+        rows, valid = self._written(some, count)
         values["valid"] = valid
         if self.schema.record == "table":
             values["shape"], values["shape_of_real"] = self._shape(rows)
