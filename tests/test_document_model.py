@@ -14,6 +14,8 @@ from difflm.artifact import Artifact, load, save
 from difflm.config import Config
 from difflm.data import Dataset
 from difflm.formats.codec import FittedCodec
+from difflm.formats.documents import ToolFormat
+from difflm.formats.json_watch import JsonWatch
 from difflm.models.build import build_model
 from difflm.models.causal_lm import CausalLMDecoder
 from difflm.models.injected import Injected
@@ -70,6 +72,28 @@ def test_a_language_model_gets_a_longer_prompt_unless_one_is_set() -> None:
         memory = Config.from_preset("quick", {**lm, "injection.kind": "kv_memory"}).for_record(record)
         assert short.injection.soft_tokens == memory.injection.memory_slots == 4
     assert Config().for_record("table").injection.soft_tokens == 4
+
+
+def test_any_language_model_names_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiny_lm.save_llama(tmp_path / "llama", tiny_lm.byte_level(eos_token="<e>"))
+    documents = []
+    for i in range(60):
+        keys = [f"k{(7 * i + j) % 90}" for j in range(1 + i % 4)]
+        parts = {"properties": dict.fromkeys(keys, 1), "required": keys[: i % 3], "note": "x" * 150}
+        documents.append(parts if i % 2 else dict(reversed(parts.items())))
+    frame = pd.DataFrame({"tool": [json.dumps(d) for d in documents]})
+    changes = {"decoder.kind": "causal_lm", "decoder.path": str(path), "decoder.max_tokens": 300}
+    config = Config.from_preset("quick", changes).for_record("tool")
+    schema = Dataset.build("tools", {"train": frame}, record="tool").schema
+    decoder = build_model(config, FittedCodec(schema, {}, {})).eval().decoder
+    assert isinstance(decoder, CausalLMDecoder)
+    prompt = Injected(torch.randn(40, decoder.soft_tokens, decoder.width))
+    written = decoder.write(prompt, 1.0, torch.Generator().manual_seed(0))
+    broken = "required names what is not there, or twice"
+    assert broken not in written.rejected and len(written.rows) > 20
+    assert any(json.loads(text)["required"] for text in written.rows["tool"])
+    monkeypatch.setattr(ToolFormat, "watch", lambda form: JsonWatch(form.longest))
+    assert decoder.write(prompt, 1.0, torch.Generator().manual_seed(0)).rejected[broken] > 10
 
 
 def test_details_reach_the_same_position_in_one_shot_and_step_by_step(

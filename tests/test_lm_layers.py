@@ -102,9 +102,8 @@ def test_quantised_layers_give_nearly_the_same(
     decoder, config = made(tmp_path, bits=bits)
     decoder.to("cpu")
     assert decoder.lm.model.layers[0].self_attn.q_proj.weight.dtype == kind
-    gradient, written = learnt_and_written(decoder, config)
+    gradient, _ = learnt_and_written(decoder, config)
     assert 0 < (gradient - plain[0]).norm() < off * plain[0].norm()
-    assert list(written.columns) == list(plain[1].columns)
 
 
 @pytest.mark.parametrize(

@@ -14,24 +14,14 @@ from itertools import count
 from typing import Any
 
 from difflm.errors import ConfigError
+from difflm.formats.json_references import REFERENCES, UNIQUE
 from difflm.formats.json_text import document_text
 from difflm.formats.table import QUOTED, lark_string
 
 PARAMETER_BITS = 64
 """Size of llguidance's rule parameters."""
 KEYWORDS = {
-    *(
-        "type",
-        "enum",
-        "anyOf",
-        "$ref",
-        "maxLength",
-        "items",
-        "maxItems",
-        "x-swapped",
-        "x-references",
-        "x-unique",
-    ),
+    *("type", "enum", "anyOf", "$ref", "maxLength", "items", "maxItems", "x-swapped", REFERENCES, UNIQUE),
     *("properties", "required", "additionalProperties", "propertyNames", "maxProperties"),
 }
 INTEGER = r"-?(?:0|[1-9][0-9]{0,39})"

@@ -27,7 +27,7 @@ class _Open:
     name: bytes | None = None
     """The key that it stands under, None in an array and outermost."""
     names: Names = frozenset()
-    """Its keys, or of an array its strings."""
+    """Its keys, or the strings of an array in which none may come twice."""
     key: bytes | None = None
     """The last of its keys."""
     inside: dict[bytes, Names] = field(default_factory=dict)

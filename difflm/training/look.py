@@ -30,7 +30,7 @@ LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
 """Held-out records that are rebuilt in an evaluation: by the compact decoder, and by any other."""
 WRITTEN, WRITTEN_DOCUMENTS = 256, 3
 """Records that are written in an evaluation."""
-TOKENS, LEAST = 48, 32
+WIDE_TOKENS, LEAST_ROWS = 48, 32
 """Of rows with more tokens than these fewer are looked at, so many at least: an evaluation of a wide table takes no
 longer."""
 SHOWN = 6
@@ -56,9 +56,9 @@ class Look:
     def __call__(self) -> dict[str, Any]:
         """Figures of the evaluation; a few rows go to the host."""
         compact = isinstance(self.model.decoder, CompactDecoder)
-        share = min(1.0, TOKENS / self.batch["ids"].shape[1]) if compact else 1.0
-        looked = max(LEAST, int(LOOKED_AT * share)) if compact else LOOKED_DOCUMENTS
-        count = max(LEAST, int(WRITTEN * share)) if compact else WRITTEN_DOCUMENTS
+        share = min(1.0, WIDE_TOKENS / self.batch["ids"].shape[1]) if compact else 1.0
+        looked = max(LEAST_ROWS, int(LOOKED_AT * share)) if compact else LOOKED_DOCUMENTS
+        count = max(LEAST_ROWS, int(WRITTEN * share)) if compact else WRITTEN_DOCUMENTS
         some = {k: v[:looked] for k, v in self.batch.items()}
         values: dict[str, Any] = {"accuracy": self._accuracy(some, True)}
         # Writing a document takes as many steps as it has tokens: the core alone is looked at when all is done.

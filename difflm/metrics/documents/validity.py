@@ -85,7 +85,9 @@ class ToolValidity(DocumentMetric):
 
     @staticmethod
     def _references(bench: DocumentBench, documents: Documents) -> float | None:
-        references = references_of(bench.training.values)
+        if "references" not in bench.cache:
+            bench.cache["references"] = references_of(bench.training.values)
+        references = bench.cache["references"]
         if not references:
             return None
         return sum(references_hold(one, references) for one in documents.values) / len(documents)
