@@ -26,9 +26,9 @@ from difflm.models.build import build_model
 from difflm.pipeline import DiffLM
 from difflm.precision import native_bfloat16
 from difflm.provenance import machine, versions
+from difflm.training.costs import Size, denoiser_weights, row_operations
 from difflm.training.fit import Trained, mean_tokens, prepare, train_all
 from difflm.training.host import Host
-from difflm.training.plan import Size, denoiser_weights, row_operations
 
 CPU = torch.device("cpu")
 

@@ -28,9 +28,10 @@ from difflm.projection import cached
 from difflm.ranks import Ranks, accelerator, first
 from difflm.runs import Run
 from difflm.schema import Kind
+from difflm.training.costs import Size
 from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
-from difflm.training.plan import Size, make_plans
+from difflm.training.plan import make_plans
 from difflm.training.prior import Latents, train_prior
 from difflm.training.speed import machine_speed
 

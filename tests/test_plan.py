@@ -8,12 +8,12 @@ import torch
 
 from difflm.config import Config
 from difflm.errors import ConfigError
+from difflm.training.costs import Size, encoding_seconds
 from difflm.training.plan import (
     ENOUGH_STEPS,
     LAUNCHED_SECONDS,
     MOST_EPOCHS,
     MOST_ROUND,
-    Size,
     calibration_rows,
     make_plans,
     with_leftover,
@@ -53,7 +53,7 @@ def test_more_time_gives_more_steps_in_every_stage() -> None:
 def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
     plans = make_plans(Config(), ADULT)
     seconds = sum(plan.seconds or 0 for plan in plans.values())
-    assert seconds == pytest.approx(600 * 0.94 - 30)
+    assert seconds == pytest.approx(600 * 0.94 - 30 - encoding_seconds(Config(), ADULT))
 
 
 def test_calibration_takes_what_the_limit_allows_and_no_more_than_the_table_needs() -> None:
@@ -65,8 +65,11 @@ def test_calibration_takes_what_the_limit_allows_and_no_more_than_the_table_need
     assert calibration_rows(Config(), Size(400, 10.0)) == 800
     for changes in ({"time_limit": 0.1}, {"prior.calibration": 0}, {"sample.temperature": 0}):
         assert calibration_rows(Config.from_preset("standard", changes), Size(10**6, 40.0)) == 0
-    uncalibrated = make_plans(Config.from_preset("standard", {"prior.calibration": 0}), ADULT)
-    assert sum(plan.seconds or 0 for plan in uncalibrated.values()) == pytest.approx(600 * 0.98 - 30)
+    uncalibrated, usual = (
+        sum(plan.seconds or 0 for plan in make_plans(config, ADULT).values())
+        for config in (Config.from_preset("standard", {"prior.calibration": 0}), Config())
+    )
+    assert uncalibrated - usual == pytest.approx(600 * 0.04)
 
 
 def test_what_stage_1_leaves_goes_to_the_prior() -> None:
@@ -106,9 +109,10 @@ def test_a_faster_machine_gets_more_steps_in_the_same_time() -> None:
     slow, fast = (make_plans(frozen, ADULT, speed) for speed in (0.8, 1.6))
     for stage in slow:
         # More than twice: the evaluations are no more than before.
-        assert 2 * slow[stage].steps - 1 <= fast[stage].steps < 2.6 * slow[stage].steps
-        assert fast[stage].seconds == slow[stage].seconds
-    assert fast["prior"].steps == pytest.approx(2 * slow["prior"].steps, abs=1)
+        assert 2 * slow[stage].steps - 1 <= fast[stage].steps < 2.7 * slow[stage].steps
+        # And a little of what starting and encoding take less.
+        assert (slow[stage].seconds or 0) < (fast[stage].seconds or 0) < 1.03 * (slow[stage].seconds or 0)
+    assert fast["prior"].steps == pytest.approx(2 * slow["prior"].steps, rel=0.03)
 
 
 def test_the_speed_of_a_machine_is_kept_unless_it_was_busy(

@@ -136,8 +136,9 @@ class Cells:
     def _tilt(self, made: Artifact) -> torch.Tensor | None:
         """Calibration of its own: that of the base belongs to the base's prior and draws."""
         from difflm.training.calibrate import calibrate
+        from difflm.training.costs import Size
         from difflm.training.fit import mean_tokens, prepare
-        from difflm.training.plan import Size, calibration_rows
+        from difflm.training.plan import calibration_rows
 
         train = self.table.dataset.train
         batch = prepare(made.model, made.schema.canonical(train))
@@ -164,9 +165,10 @@ class Cells:
         """A prior with other settings, on the same latents, with the same held-out ones."""
         from accelerate import Accelerator
 
+        from difflm.training.costs import Size
         from difflm.training.fit import encode_batch, prepare
         from difflm.training.host import Host
-        from difflm.training.plan import Size, make_plans
+        from difflm.training.plan import make_plans
         from difflm.training.prior import train_prior
 
         assert base.run is not None

@@ -28,18 +28,11 @@ from difflm.priors.base import Prior
 from difflm.priors.gmm import MixturePrior
 from difflm.schema import Schema
 from difflm.training.calibrate import calibrate
+from difflm.training.costs import Size, latent_rows
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.look import LOOKED_AT, Look
-from difflm.training.plan import (
-    EVALUATION_DOCUMENTS,
-    EVALUATION_ROWS,
-    LEAST_BATCH,
-    Size,
-    calibration_rows,
-    make_plans,
-    with_leftover,
-)
+from difflm.training.plan import LEAST_BATCH, calibration_rows, make_plans, with_leftover
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
@@ -47,9 +40,6 @@ HELD_OUT = 2048
 """Most held-out rows that an evaluation during training takes."""
 HELD_TOKENS, HELD_DOCUMENT_TOKENS = 2**17, 2**14
 """And most tokens of these rows, and of documents."""
-LATENT_TOKENS = 4_000_000
-"""Tokens of the training rows that are encoded at the end; the prior and the map need no more of a long table."""
-LEAST_LATENTS = 10_000
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
 CHECKED = 64
@@ -94,10 +84,9 @@ def train_all(
     tokens = mean_tokens(batch)
     most = HELD_TOKENS if config.decoder.kind == "compact" else HELD_DOCUMENT_TOKENS
     held = prepare(model, validation.iloc[: min(HELD_OUT, int(most / tokens) + 1)])
-    encoded = some_rows(len(train), max(LEAST_LATENTS, int(LATENT_TOKENS / tokens)), config.seed)
     fitting = config.vae.model_copy(update={"batch_size": step_rows(config, tokens)})
-    looked = EVALUATION_ROWS if config.decoder.kind == "compact" else EVALUATION_DOCUMENTS
-    size = Size(len(train), tokens, model.decoder.weights, looked)
+    size = Size(len(train), tokens, model.decoder.weights)
+    encoded = some_rows(len(train), latent_rows(config, size, speed), config.seed)
     device = accelerator.device.type
     plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed, device)
     if config.decoder.shard:

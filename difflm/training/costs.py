@@ -1,0 +1,81 @@
+"""What the parts of a training cost, in operations and in seconds of the reference machine, from the sizes alone"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from difflm.config import Config
+
+REFERENCE_RATE = 1.85e11
+"""Floating-point operations a second that training reaches on the two CPU cores of the README's figures
+(benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
+FOREIGN_RATE = 6.5e10
+"""REFERENCE_RATE of a decoder of transformers beside an encoder of ours."""
+EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
+"""Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
+EVALUATION_TOKENS = 2**19
+"""And tokens of these rows at most: of wide tables fewer are looked at (training/look.py)."""
+LATENT_TOKENS = 4_000_000
+"""Tokens of the training rows that are encoded at the end; the prior and the map need no more of a long table."""
+ENCODING_SHARE = 0.05
+"""Of the time limit for that at most; where it would not do, fewer rows are encoded,"""
+LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
+"""but so many rows, or tokens where that are fewer rows."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What decides the cost: records, tokens of each, and for a decoder that is no compact one the weights that work
+    on each token."""
+
+    rows: int
+    tokens: float
+    weights: int | None = None
+
+    @property
+    def looked(self) -> float:
+        """Rows whose forward pass takes as long as one evaluation."""
+        return EVALUATION_DOCUMENTS if self.weights else min(EVALUATION_ROWS, EVALUATION_TOKENS / self.tokens)
+
+
+def row_operations(config: Config, size: Size, stage: str) -> float:
+    """Floating-point operations of one row forwards and backwards: 6 per weight and token, 4 where the weight is frozen
+    and only passes the gradient on."""
+    weights = size.weights or 12 * config.decoder.width**2 * config.decoder.layers
+    decoder = weights * (size.tokens + config.injection.soft_tokens)
+    slower = REFERENCE_RATE / FOREIGN_RATE if size.weights else 1.0
+    frozen = stage == "vae" and not config.decoder.joint
+    encoder = encoder_operations(config, size) if stage == "vae" else 0.0
+    return slower * ((4.0 if frozen else 6.0) * decoder + 3.0 * encoder)
+
+
+def encoder_operations(config: Config, size: Size) -> float:
+    """Floating-point operations of the encoder for one row, forwards."""
+    return 2.0 * 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
+
+
+def denoiser_weights(config: Config) -> int:
+    """Weights of the denoiser, about."""
+    width = config.prior.width
+    enter = config.latent.size * (1 + 2 * config.prior.fourier) * width
+    return int(enter + config.prior.blocks * 4.5 * width**2)
+
+
+def evaluation_seconds(config: Config, size: Size, stage: str) -> float:
+    """One evaluation of stage 0 or 1 on the reference machine."""
+    return size.looked * row_operations(config, size, stage) / 3 / REFERENCE_RATE
+
+
+def latent_rows(config: Config, size: Size, speed: float = 1.0) -> int:
+    """Training rows that are encoded at the end: all of a table of common size; of documents, where each costs far more
+    in training, as many as are wanted."""
+    seconds = ENCODING_SHARE * config.time_limit * 60 * speed
+    affordable = seconds * REFERENCE_RATE / encoder_operations(config, size)
+    least = min(LEAST_LATENTS, LEAST_LATENT_TOKENS / size.tokens)
+    most = max(LEAST_LATENTS, LATENT_TOKENS / size.tokens)
+    return int(min(size.rows, most if size.weights else min(most, max(affordable, least))))
+
+
+def encoding_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
+    """Of these rows, on the reference machine."""
+    return latent_rows(config, size, speed) * encoder_operations(config, size) / REFERENCE_RATE

@@ -1,0 +1,57 @@
+"""What evaluations and the encoding at the end cost, and what a plan makes of it."""
+
+import pytest
+
+from difflm.config import Config
+from difflm.training.costs import (
+    EVALUATION_DOCUMENTS,
+    EVALUATION_ROWS,
+    LATENT_TOKENS,
+    LEAST_LATENT_TOKENS,
+    LEAST_LATENTS,
+    Size,
+    encoding_seconds,
+    evaluation_seconds,
+    latent_rows,
+    row_operations,
+)
+from difflm.training.plan import LEAST_EVALUATIONS, LOOKING_SHARE, make_plans
+
+ADULT, WIDE, LONG = Size(29_304, 15.0), Size(16_000, 200.0), Size(800_000, 20.0)
+STANDARD, SHORT = Config(), Config.from_preset("quick", {"time_limit": 4.0})
+
+
+def test_an_evaluation_of_a_wide_table_costs_no_more_than_of_one_of_common_width() -> None:
+    assert ADULT.looked == EVALUATION_ROWS and Size(9_000, 150.0, 5_000_000).looked == EVALUATION_DOCUMENTS
+    widths = [evaluation_seconds(STANDARD, Size(16_000, tokens), "vae") for tokens in (64.0, 200.0, 2_000.0)]
+    assert max(widths) < 1.1 * min(widths)
+
+
+def test_all_of_a_table_of_common_size_is_encoded_and_what_the_limit_allows_of_a_long_one() -> None:
+    assert latent_rows(STANDARD, ADULT) == ADULT.rows
+    assert latent_rows(STANDARD, ADULT, speed=0.2) == ADULT.rows
+    long = [latent_rows(SHORT, LONG, speed) for speed in (0.001, 0.2, 0.4, 100.0)]
+    assert long[0] == LEAST_LATENTS < long[1] < long[2] < long[3] == LATENT_TOKENS / LONG.tokens
+    assert latent_rows(SHORT, WIDE, 0.001) == LEAST_LATENT_TOKENS / WIDE.tokens
+    assert latent_rows(SHORT, Size(9_000, 150.0, 5_000_000), 0.001) == 9_000, "documents cost more elsewhere"
+
+
+@pytest.mark.parametrize("size", [ADULT, WIDE, LONG, Size(300, 8.0), Size(50_000, 1_000.0)], ids=str)
+@pytest.mark.parametrize("speed", [0.5, 1.0, 5.0])
+@pytest.mark.parametrize("minutes", [4.0, 10.0, 30.0])
+def test_what_is_planned_fits_into_the_limit(size: Size, speed: float, minutes: float) -> None:
+    config = Config.from_preset("standard", {"time_limit": minutes})
+    plans = make_plans(config, size, speed)
+    trained = sum(plan.seconds or 0.0 for plan in plans.values())
+    after = encoding_seconds(config, size, speed) / speed
+    assert trained + after < 60 * minutes
+    vae = plans["vae"]
+    looking = vae.evaluations * evaluation_seconds(config, size, "vae") / speed
+    assert vae.seconds and (looking <= LOOKING_SHARE * vae.seconds or vae.evaluations == LEAST_EVALUATIONS)
+    step = vae.batch_size * row_operations(config, size, "vae") / 1.85e11 / speed
+    assert vae.steps * step + looking < 1.6 * vae.seconds, "the smallest plan there is, on a slow machine"
+
+
+def test_evaluations_of_a_wide_table_do_not_take_the_time_of_its_training() -> None:
+    common, wide = make_plans(STANDARD, ADULT)["vae"], make_plans(SHORT, WIDE, 0.4)["vae"]
+    assert common.evaluations == STANDARD.vae.evaluations > wide.evaluations >= LEAST_EVALUATIONS
