@@ -28,7 +28,7 @@ from difflm.projection import cached
 from difflm.ranks import Ranks, accelerator, first
 from difflm.runs import Run
 from difflm.schema import Kind
-from difflm.training.costs import Size
+from difflm.training.costs import Size, use_tokens
 from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import make_plans
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
 """Rows and documents that a finished run keeps as its first sample; fewer where rows are long."""
-USE_TOKENS = 250_000
-"""Tokens of held-out rows that are rebuilt for the latent use of a finished run."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
 """Share of the training that is over at the end of each stage, for the progress bar."""
 
@@ -78,7 +76,7 @@ def fit(
             assert dataset is not None
             host = _host(run, should_stop or run.stop_requested)
             trained, artifact = _train(dataset, task, host)
-            _finish(run, dataset, trained, artifact)
+            _finish(run, dataset, trained, artifact, task.speed)
             ranks.wait()
         except BaseException as error:
             told = str(error) or type(error).__name__
@@ -211,7 +209,7 @@ def _seconds_so_far(run: Run) -> float:
     return max((float(row.get("seconds", 0.0)) for row in rows), default=0.0)
 
 
-def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) -> None:
+def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact, speed: float) -> None:
     """Weights first; then what the app shows: latents, latent use, a first sample, the PCA map."""
     from difflm.latent_use import latent_use
     from difflm.pipeline import DiffLM
@@ -227,7 +225,7 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact) ->
         run.directory("latents") / "train.safetensors",
     )
     model = DiffLM(artifact, run)
-    use = latent_use(model, dataset.validation, USE_TOKENS)
+    use = latent_use(model, dataset.validation, use_tokens(artifact.config, speed))
     write_json(run.path / "vae" / "latent.json", use)
     shown, tally = _first_rows(model, run)
     # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.

@@ -13,14 +13,21 @@ FOREIGN_RATE = 6.5e10
 """REFERENCE_RATE of a decoder of transformers beside an encoder of ours."""
 EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
 """Rows whose forward pass takes as long as one evaluation: held-out rows scored, some decoded twice; and documents."""
-EVALUATION_TOKENS = 2**19
+EVALUATION_TOKENS = 48 * EVALUATION_ROWS
 """And tokens of these rows at most: of wide tables fewer are looked at (training/look.py)."""
+SHORT_TOKENS, ATTENTION = 32, 3.0
+"""REFERENCE_RATE includes the attention of rows as short as this. Each further token that a token attends to costs as
+much as so many weights by the width, in each layer."""
 LATENT_TOKENS = 4_000_000
 """Tokens of the training rows that are encoded at the end; the prior and the map need no more of a long table."""
 ENCODING_SHARE = 0.05
 """Of the time limit for that at most; where it would not do, fewer rows are encoded,"""
 LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
 """but so many rows, or tokens where that are fewer rows."""
+WRITTEN_TOKENS = 25_000.0
+"""Tokens that the compact decoder writes in a second."""
+USE_TOKENS, LEAST_USE_TOKENS, USE_SHARE = 250_000, 10_000, 0.08
+"""Tokens of held-out rows that are rebuilt for the latent use, and the share of the time limit for it at most."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Size:
 def row_operations(config: Config, size: Size, stage: str) -> float:
     """Floating-point operations of one row forwards and backwards: 6 per weight and token, 4 where the weight is frozen
     and only passes the gradient on."""
-    weights = size.weights or 12 * config.decoder.width**2 * config.decoder.layers
+    weights = size.weights or _weights(config.decoder.width, config.decoder.layers, size.tokens)
     decoder = weights * (size.tokens + config.injection.soft_tokens)
     slower = REFERENCE_RATE / FOREIGN_RATE if size.weights else 1.0
     frozen = stage == "vae" and not config.decoder.joint
@@ -51,7 +58,13 @@ def row_operations(config: Config, size: Size, stage: str) -> float:
 
 def encoder_operations(config: Config, size: Size) -> float:
     """Floating-point operations of the encoder for one row, forwards."""
-    return 2.0 * 12 * config.encoder.width**2 * config.encoder.layers * (size.tokens + config.latent.slots)
+    weights = _weights(config.encoder.width, config.encoder.layers, size.tokens)
+    return 2.0 * weights * (size.tokens + config.latent.slots)
+
+
+def _weights(width: int, layers: int, tokens: float) -> float:
+    """Weights that work on each token, with what takes as long as weights."""
+    return layers * (12 * width**2 + ATTENTION * max(tokens - SHORT_TOKENS, 0.0) * width)
 
 
 def denoiser_weights(config: Config) -> int:
@@ -79,3 +92,9 @@ def latent_rows(config: Config, size: Size, speed: float = 1.0) -> int:
 def encoding_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     """Of these rows, on the reference machine."""
     return latent_rows(config, size, speed) * encoder_operations(config, size) / REFERENCE_RATE
+
+
+def use_tokens(config: Config, speed: float = 1.0) -> int:
+    """Tokens of held-out rows that are rebuilt, twice, for the latent use of a finished run."""
+    written = USE_SHARE * config.time_limit * 60 * speed * WRITTEN_TOKENS
+    return int(min(USE_TOKENS, max(LEAST_USE_TOKENS, written / 2)))

@@ -12,6 +12,7 @@ from dataclasses import replace
 from difflm.config import Config
 from difflm.training.costs import (
     REFERENCE_RATE,
+    WRITTEN_TOKENS,
     Size,
     denoiser_weights,
     encoding_seconds,
@@ -31,8 +32,8 @@ OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
 OVERHEAD_SHARE = 0.02
 """What is left of the time limit for starting, reading, the latent use and the first samples, of rows and of documents,
 by the reference machine; half of a short limit."""
-CALIBRATION_SHARE, WRITTEN_TOKENS = 0.04, 25_000.0
-"""Of the time limit at most for generating and counting (training/calibrate.py), and tokens written in a second."""
+CALIBRATION_SHARE = 0.04
+"""Of the time limit at most for generating and counting (training/calibrate.py)."""
 LEAST_ROUND, MOST_ROUND = 512, 16_384
 """Rows of a round of that: with fewer the counts are noise, with more nothing is gained."""
 LM_EVALUATIONS, LEAST_EVALUATIONS, LOOKING_SHARE = 4, 2, 0.35
