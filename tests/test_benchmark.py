@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,19 @@ def test_other_settings_make_other_cells(
     assert "done already, but by other code of difflm; delete " in capsys.readouterr().err
     assert run(tmp_path, "--models", "copula", "--time-limit", "0.2") == 0
     assert len(quick) == 3
+
+
+def test_beijing_is_scored_as_its_publications_do_and_nothing_else_is() -> None:
+    frame = rows().rename(columns={"x": "pm2.5"})
+    build = partial(Dataset.build, frames={"train": frame})
+    settings = Settings(models=("copula",), seeds=(0,))
+    asked = replace(settings, log_clip=True)
+    named = {"paper/beijing": "pm2.5", "mine": "pm2.5", "paper/adult": "mood"}
+    scored = {name: Table(name, build(name, target=target)) for name, target in named.items()}
+    scored["another target"] = Table("b", build("paper/beijing", target="k"))
+    found = {name: settings.shared(table)["log_clip"] for name, table in scored.items()}
+    assert found == {"paper/beijing": True, "mine": False, "paper/adult": False, "another target": False}
+    assert all(asked.shared(table)["log_clip"] for table in scored.values())
 
 
 def test_a_failure_is_a_result_and_an_interruption_keeps_what_there_is(

@@ -105,7 +105,7 @@ class Cells:
             "rows": rows,
             "config": config.model_dump(mode="json"),
             "metrics": list(settings.metrics),
-            "log_clip": settings.log_clip,
+            "log_clip": settings.log_clip or self.table.log_scored,
         }
         place = make_folder(self.folder / f"seed-{seed}" / f"{variant.level}-{name}")
         if kept := Cell.load(place / "cell.json", key):
@@ -201,7 +201,7 @@ class Cells:
             seed=EVALUATION_SEED,
             references=False,
             metrics=settings.metrics,
-            log_clip=settings.log_clip,
+            log_clip=settings.log_clip or self.table.log_scored,
             data_name=self.table.name,
             **made,  # type: ignore[arg-type]
         )

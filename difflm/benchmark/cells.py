@@ -66,8 +66,7 @@ class Cell:
 
 def run_cell(table: Table, model: str, seed: int, settings: Settings, folder: Path, say: Say) -> Cell:
     """Make, score and save one cell in `folder`; an error of a model is the result of its cell."""
-    dataset = table.dataset
-    key = settings.key(dataset.fingerprint, model, seed)
+    key = settings.key(table, model, seed)
     path = folder / f"{model}-{seed}.json"
     if kept := Cell.load(path, key):
         changed = kept.versions.get(CODE) != code_mark()
@@ -115,7 +114,7 @@ def load_references(folder: Path, key: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _score(cell: Cell, made: Made, table: Table, settings: Settings, folder: Path) -> None:
     """Figures of the generated sets, for difflm also of its decoder; reference rows where there are none yet."""
-    dataset, shared = table.dataset, settings.shared(table.dataset.fingerprint)
+    dataset, shared = table.dataset, settings.shared(table)
     report = evaluate(
         dataset.train,
         made.sets,
@@ -126,7 +125,7 @@ def _score(cell: Cell, made: Made, table: Table, settings: Settings, folder: Pat
         seed=EVALUATION_SEED,
         references=not load_references(folder, shared),
         metrics=[name for name in metric_names() if name not in UNSCORED],
-        log_clip=settings.log_clip,
+        log_clip=shared["log_clip"],
         data_name=table.name,
         **(_latent(made.run, table, cell.seed) if made.run else {}),
     )

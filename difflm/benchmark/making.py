@@ -94,7 +94,7 @@ def make(table: Table, model: str, seed: int, settings: Settings, folder: Path, 
 
 def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
     """`difflm fit` in a run that has the split already, then `difflm sample` for every set."""
-    key, mark = settings.key(table.dataset.fingerprint, OWN, seed), folder / "trained.json"
+    key, mark = settings.key(table, OWN, seed), folder / "trained.json"
     trained = _trained(mark, key)
     if trained is None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -66,7 +66,7 @@ def limited(threads: int) -> Iterator[None]:
 
 def _compared(table: Table, cells: Sequence[Cell], settings: Settings, out: Path) -> Comparison:
     order = {model: place for place, model in enumerate(settings.models)}
-    shared = settings.shared(table.dataset.fingerprint)
+    shared = settings.shared(table)
     dataset = table.dataset
     counts = f"{len(dataset.train):,} rows to learn, {len(dataset.test):,} to test on"
     target = f"target {dataset.schema.target}" if dataset.schema.target else "no target"

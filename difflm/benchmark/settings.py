@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from difflm.benchmark.registry import ENTRANTS, OWN
+from difflm.benchmark.tables import Table
 from difflm.config import Config
 from difflm.errors import ConfigError
 
@@ -47,15 +48,16 @@ class Settings:
             changes["target"] = self.target
         return Config.from_preset(self.preset, changes)
 
-    def shared(self, fingerprint: str) -> dict[str, Any]:
-        """What all cells of a data set have in common; equal for equal figures of the reference rows."""
-        return {"format": FORMAT, "data": fingerprint, "log_clip": self.log_clip}
+    def shared(self, table: Table) -> dict[str, Any]:
+        """What all cells of a table have in common; equal for equal figures of the reference rows."""
+        log_clip = self.log_clip or table.log_scored
+        return {"format": FORMAT, "data": table.dataset.fingerprint, "log_clip": log_clip}
 
-    def key(self, fingerprint: str, model: str, seed: int) -> dict[str, Any]:
+    def key(self, table: Table, model: str, seed: int) -> dict[str, Any]:
         """All that a cell depends on: a cell with an equal key is not run again."""
         entrant = ENTRANTS[model]
         key = {
-            **self.shared(fingerprint),
+            **self.shared(table),
             "model": model,
             "seed": seed,
             "sets": self.sets,

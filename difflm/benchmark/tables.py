@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from difflm.data import Dataset, load
+from difflm.data.builtin import log_scored
 from difflm.disk import make_folder, write_atomic, write_json
 from difflm.errors import RunError
 from difflm.identifiers import fresh_identifiers
@@ -38,6 +39,11 @@ class Table:
     def folder(self) -> str:
         """Name of its folder: readable, and different for different rows."""
         return f"{clean_name(self.name)}-{self.dataset.fingerprint[:8]}"
+
+    @property
+    def log_scored(self) -> bool:
+        """Whether its target is scored as log(clip(y, 1, 20000)) without being asked for it."""
+        return log_scored(self.name, self.dataset.schema.target)
 
     @property
     def learned(self) -> list[Column]:

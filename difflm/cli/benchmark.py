@@ -28,7 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--rows", type=int, metavar="N", help="training rows, a seeded choice (default: all)")
     add("--threads", type=int, metavar="T", help="threads of every model (default: all cores)")
     add("--target", metavar="COL", help="column that evaluation predicts")
-    add("--log-clip", action="store_true", help="score a numeric target as log(clip(y, 1, 20000))")
+    add(
+        "--log-clip",
+        action="store_true",
+        help="score a numeric target as log(clip(y, 1, 20000)), as paper/beijing is anyway",
+    )
     add("--great-model", metavar="PATH", help="base model of GReaT (or DIFFLM_GREAT_MODEL)")
     add("--out", type=Path, default=Path("benchmark"), metavar="DIR", help="results; finished cells are kept")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from difflm.cli.sample import load_model, read_frame
-from difflm.disk import write_atomic
+from difflm.data.builtin import log_scored
+from difflm.disk import read_json, write_atomic
 from difflm.errors import ConfigError, DataError, RunError
 from difflm.runs import Run, runs_root
 
@@ -33,6 +34,7 @@ class Inputs:
     validation: pd.DataFrame | None
     target: str | None
     schema: Schema | None = None
+    log_scored: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -55,7 +57,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"{MOST_ROWS:,}, or {MOST_DOCUMENTS} documents)",
     )
     add("--seed", type=int, default=0)
-    add("--log-clip", action="store_true", help="score a numeric target as log(clip(y, 1, 20000))")
+    add(
+        "--log-clip",
+        action="store_true",
+        help="score a numeric target as log(clip(y, 1, 20000)), as paper/beijing is anyway",
+    )
     add("--no-references", action="store_true", help="leave out the reference rows")
     add("--out", type=Path, metavar="report.html", help="one page for people")
     add("--json", type=Path, metavar="FILE", help="the same for programs")
@@ -81,7 +87,7 @@ def evaluate(options: argparse.Namespace) -> None:
         validation=inputs.validation,
         seed=options.seed,
         references=not options.no_references,
-        log_clip=options.log_clip,
+        log_clip=options.log_clip or inputs.log_scored,
         data_name=run.name if run else Path(options.real).stem,
         on_progress=lambda share, text: print(f"{share:4.0%} {text}", file=sys.stderr, flush=True),
         **inputs.extra,
@@ -161,5 +167,12 @@ def _from_run(run: Run, options: argparse.Namespace) -> Inputs:
         validation=validation,
         target=target,
         schema=model.schema,
+        log_scored=log_scored(str(_card(run).get("name")), target),
         extra=extra,
     )
+
+
+def _card(run: Run) -> dict[str, Any]:
+    """What the run knows of its data set; nothing where it has only rows."""
+    path = run.path / "data" / "card.json"
+    return read_json(path) if path.exists() else {}

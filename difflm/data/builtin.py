@@ -35,6 +35,8 @@ class Builtin:
     frames: Callable[[], dict[str, pd.DataFrame]]
     kinds: Mapping[str, Kind]
     record: Record = "table"
+    log_scored: bool = False
+    """Whether publications score what predicts the target on log(clip(y, 1, 20000))."""
 
 
 def _plotly(name: str) -> Callable[[], dict[str, pd.DataFrame]]:
@@ -75,6 +77,7 @@ def _paper(name: str, title: str, description: str, page: str, rows: int) -> Bui
         len(columns),
         lambda: paper_frames(name),
         kinds,
+        log_scored=table.log_scored,
     )
 
 
@@ -157,6 +160,12 @@ _TABLES = [
 
 BUILTIN: dict[str, Builtin] = {table.name: table for table in _TABLES}
 """Built-in tables by name."""
+
+
+def log_scored(name: str, target: str | None) -> bool:
+    """Whether what predicts this target of a data set is scored as log(clip(y, 1, 20000)), as in publications."""
+    table = BUILTIN.get(name)
+    return table is not None and table.log_scored and target == table.target
 
 
 def load_builtin(

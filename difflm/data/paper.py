@@ -38,6 +38,8 @@ class PaperTable:
     sha256: str
     header: bool = True
     ids: tuple[str, ...] = ()
+    log_scored: bool = False
+    """Whether publications score what predicts the target on log(clip(y, 1, 20000))."""
 
 
 PAPER = {
@@ -89,6 +91,7 @@ PAPER = {
         target="pm2.5",
         sha256="903abba228175be3ea30b9db9fb6c53c7d796f7171ff6b28fe5f9f51eec8c65a",
         ids=("No",),
+        log_scored=True,
     ),
 }
 
