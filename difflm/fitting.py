@@ -28,7 +28,7 @@ from difflm.projection import cached
 from difflm.ranks import Ranks, accelerator, first
 from difflm.runs import Run
 from difflm.schema import Kind
-from difflm.training.costs import Size, use_tokens
+from difflm.training.costs import SHOWN_DOCUMENTS, SHOWN_ROWS, SHOWN_TOKENS, Size, use_tokens
 from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import make_plans
@@ -38,8 +38,6 @@ from difflm.training.speed import machine_speed
 if TYPE_CHECKING:
     from difflm.pipeline import DiffLM
 
-SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
-"""Rows and documents that a finished run keeps as its first sample; fewer where rows are long."""
 STAGES = {"lm": 0.2, "vae": 0.8, "prior": 1.0}
 """Share of the training that is over at the end of each stage, for the progress bar."""
 

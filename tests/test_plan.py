@@ -8,7 +8,7 @@ import torch
 
 from difflm.config import Config
 from difflm.errors import ConfigError
-from difflm.training.costs import Size, encoding_seconds
+from difflm.training.costs import Size, other_seconds
 from difflm.training.plan import (
     ENOUGH_STEPS,
     LAUNCHED_SECONDS,
@@ -53,7 +53,7 @@ def test_more_time_gives_more_steps_in_every_stage() -> None:
 def test_stages_share_the_limit_and_leave_room_for_the_rest() -> None:
     plans = make_plans(Config(), ADULT)
     seconds = sum(plan.seconds or 0 for plan in plans.values())
-    assert seconds == pytest.approx(600 * 0.94 - 30 - encoding_seconds(Config(), ADULT))
+    assert seconds == pytest.approx(600 * 0.94 - other_seconds(Config(), ADULT))
 
 
 def test_calibration_takes_what_the_limit_allows_and_no_more_than_the_table_needs() -> None:
@@ -133,6 +133,6 @@ def test_the_speed_of_a_machine_is_kept_unless_it_was_busy(
     assert 0 < real_probe(torch.device("cpu"), 0.0) < 60
 
 
-def test_a_limit_of_seconds_keeps_half_of_itself_for_training() -> None:
-    plans = make_plans(Config.from_preset("quick", {"time_limit": 0.5}), ADULT)
-    assert sum(plan.seconds or 0 for plan in plans.values()) == pytest.approx(15)
+def test_a_limit_of_seconds_keeps_a_third_of_itself_for_training() -> None:
+    plans = make_plans(Config.from_preset("quick", {"time_limit": 0.5}), ADULT, speed=0.2)
+    assert sum(plan.seconds or 0 for plan in plans.values()) == pytest.approx(10)

@@ -26,6 +26,12 @@ LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
 """but so many rows, or tokens where that are fewer rows."""
 WRITTEN_TOKENS = 25_000.0
 """Tokens that the compact decoder writes in a second."""
+START_SECONDS, READ_TOKENS = 5.0, 800_000
+"""Imports, saving and the map; tokens of rows that are read, split, typed and made tokens in a second."""
+DOCUMENT_SECONDS = 70.0
+"""All that is not training, of documents."""
+SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
+"""Rows and documents that a finished run keeps as its first sample; fewer where rows are long."""
 USE_TOKENS, LEAST_USE_TOKENS, USE_SHARE = 250_000, 10_000, 0.08
 """Tokens of held-out rows that are rebuilt for the latent use, and the share of the time limit for it at most."""
 
@@ -98,3 +104,13 @@ def use_tokens(config: Config, speed: float = 1.0) -> int:
     """Tokens of held-out rows that are rebuilt, twice, for the latent use of a finished run."""
     written = USE_SHARE * config.time_limit * 60 * speed * WRITTEN_TOKENS
     return int(min(USE_TOKENS, max(LEAST_USE_TOKENS, written / 2)))
+
+
+def other_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
+    """All that a training takes beside its stages and the calibration, on the reference machine."""
+    if size.weights:
+        return DOCUMENT_SECONDS
+    used = min(use_tokens(config, speed), size.rows * size.tokens / 8)
+    written = 2 * used + min(SHOWN_ROWS * size.tokens, SHOWN_TOKENS)
+    reading = size.rows * size.tokens / READ_TOKENS
+    return START_SECONDS + reading + encoding_seconds(config, size, speed) + written / WRITTEN_TOKENS

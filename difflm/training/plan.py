@@ -15,8 +15,8 @@ from difflm.training.costs import (
     WRITTEN_TOKENS,
     Size,
     denoiser_weights,
-    encoding_seconds,
     evaluation_seconds,
+    other_seconds,
     row_operations,
 )
 from difflm.training.stage import Plan
@@ -28,10 +28,8 @@ LEAST_STEP_SECONDS = 0.09
 """No step of stages 0 and 1 is shorter, however few its rows: optimisers, averages, Python."""
 LAUNCHED_SECONDS = {"lm": 0.04, "vae": 0.04, "prior": 0.009}
 """No step on a GPU is shorter, however fast it multiplies: Python takes so long to ask for the kernels (one H200)."""
-OVERHEAD_SECONDS, DOCUMENT_SECONDS = 30.0, 70.0
-OVERHEAD_SHARE = 0.02
-"""What is left of the time limit for starting, reading, the latent use and the first samples, of rows and of documents,
-by the reference machine; half of a short limit."""
+SPARE_SHARE, LEAST_SHARE = 0.02, 1 / 3
+"""What is left of the time limit beside all that is reckoned; and what the stages get of it at least."""
 CALIBRATION_SHARE = 0.04
 """Of the time limit at most for generating and counting (training/calibrate.py)."""
 LEAST_ROUND, MOST_ROUND = 512, 16_384
@@ -69,10 +67,9 @@ def training_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     """What the time limit leaves for the three stages."""
     limit = config.time_limit * 60
     compact = config.decoder.kind == "compact"
-    after = OVERHEAD_SHARE + (CALIBRATION_SHARE if compact and config.prior.calibration else 0.0)
-    overhead = OVERHEAD_SECONDS if compact else DOCUMENT_SECONDS
-    overhead = (overhead + encoding_seconds(config, size, speed)) / min(speed, 1.0)
-    return max(limit * (1 - after) - overhead, limit / 2)
+    spare = SPARE_SHARE + (CALIBRATION_SHARE if compact and config.prior.calibration else 0.0)
+    other = other_seconds(config, size, speed) / (min(speed, 1.0) if compact else 1.0)
+    return max(limit * (1 - spare) - other, limit * LEAST_SHARE)
 
 
 def _language_plan(
