@@ -26,7 +26,7 @@ LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
 """but so many rows, or tokens where that are fewer rows."""
 WRITTEN_TOKENS = 25_000.0
 """Tokens that the compact decoder writes in a second."""
-START_SECONDS, READ_TOKENS = 5.0, 800_000
+START_SECONDS, READ_TOKENS = 5.0, 2_000_000
 """Imports, saving and the map; tokens of rows that are read, split, typed and made tokens in a second."""
 DOCUMENT_SECONDS = 70.0
 """All that is not training, of documents."""
