@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from difflm.benchmark import cells, environments, making, process
@@ -24,10 +28,12 @@ from difflm.benchmark.registry import ENTRANTS
 from difflm.benchmark.settings import Settings
 from difflm.benchmark.summary import Line, _mark, compare
 from difflm.benchmark.tables import Table, load_table, read_set, write_job
+from difflm.cli import command
 from difflm.cli.command import execute
 from difflm.data import Dataset
 from difflm.errors import RunError
 from difflm.metrics.base import Figure
+from difflm.runs import Run
 
 
 def rows(n: int = 90) -> pd.DataFrame:
@@ -274,6 +280,53 @@ def test_a_process_is_measured_and_ended(tmp_path: Path, monkeypatch: pytest.Mon
     assert time.monotonic() - began < 10
     threads = [python, "-c", "import os, sys; sys.exit(os.environ['OMP_NUM_THREADS'] != '2')"]
     measure(threads, log, limit=60, env=environment(2))
+
+
+def test_a_training_that_outlived_its_benchmark_is_not_trained_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows().to_csv(tmp_path / "toy.csv", index=False)
+    table = load_table(str(tmp_path / "toy.csv"), None, 50)
+    settings = Settings(models=("difflm",), seeds=(0,), preset="quick", time_limit=0.5)
+    earlier = Run.create(tmp_path / "cell" / "run", {})
+    monkeypatch.setattr(making, "measure", lambda *_, **__: pytest.fail("nothing is started"))
+    holding, done = threading.Event(), threading.Event()
+
+    def train() -> None:
+        with earlier.lock():
+            holding.set()
+            done.wait(30)
+
+    other = threading.Thread(target=train)
+    other.start()
+    try:
+        assert holding.wait(10)
+        with pytest.raises(RunError, match="a process at work on it"):
+            making.make(table, "difflm", 0, settings, tmp_path / "cell", print)
+    finally:
+        done.set()
+        other.join()
+    assert (earlier.path / "config.json").exists()
+
+
+def test_a_benchmark_that_is_told_to_end_ends_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, before = tmp_path / "log.txt", signal.getsignal(signal.SIGTERM)
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+
+    def stub(options: Any) -> None:
+        def end() -> None:
+            while not (log.exists() and log.read_text().endswith("\n")):
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=end).start()
+        measure([sys.executable, "-c", code], log, limit=60, env=environment(1))
+
+    monkeypatch.setattr(command.benchmark, "benchmark", stub)
+    assert execute(["benchmark", "tips"]) == 2 and "interrupted" in capsys.readouterr().err
+    assert not psutil.pid_exists(int(log.read_text())) and signal.getsignal(signal.SIGTERM) == before
 
 
 def test_environments_are_made_once_and_anew_for_other_pins(

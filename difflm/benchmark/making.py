@@ -97,6 +97,9 @@ def _own(table: Table, seed: int, settings: Settings, folder: Path) -> Made:
     key, mark = settings.key(table, OWN, seed), folder / "trained.json"
     trained = _trained(mark, key)
     if trained is None:
+        if (folder / "run" / "config.json").exists():
+            with Run.open(folder / "run").lock():
+                pass  # a RunError while the training of a benchmark that was killed goes on
         shutil.rmtree(folder, ignore_errors=True)
         make_folder(folder)
     request = FitRequest(

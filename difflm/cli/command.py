@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import difflm
 from difflm.cli import (
@@ -76,7 +80,8 @@ def execute(arguments: Sequence[str]) -> int:
         options = build().parse_args(list(arguments))
         options.arguments = list(arguments)
         run = getattr(options, "run", None)
-        options.call(options)
+        with _tidy_end():
+            options.call(options)
         sys.stdout.flush()
     except SystemExit as leaving:
         return int(leaving.code or 0)
@@ -105,6 +110,23 @@ def execute(arguments: Sequence[str]) -> int:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         return _say(f"expected no error of the program itself, but got {what}; see {_keep_traceback(run)}")
     return 0
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """SIGTERM is what Ctrl-C is: half-written files go, and so do processes that a command has started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> int:
