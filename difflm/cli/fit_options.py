@@ -108,7 +108,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how the latent enters the decoder: soft_prompt, prefix_soft_prompt, kv_memory, input_embed",
     )
     add("--beta", help="schedule of the KL weight: constant, linear, cyclical, decreasing")
-    add("--time-limit", metavar="MINUTES", help="minutes that the training is planned for")
+    add("--time-limit", metavar="MINUTES", help="minutes for all of it, from reading to the first rows")
     add("--seed", metavar="N", help="seed of split, weights, batches and samples")
     add("--set", action="append", default=[], metavar="key=value", help="any setting, e.g. vae.lr=1e-3")
     add("--on-existing", choices=["error", "reset"], default="error", help="what to do with a finished run")
