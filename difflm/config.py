@@ -33,7 +33,9 @@ class Config(Section):
     )
     seed: int = Field(0, ge=0, description="Seed of split, weights, batches and samples")
     target: str | None = Field(None, description="Column that evaluation predicts")
-    time_limit: float = Field(10.0, gt=0, description="Minutes for all of a training, from reading to its first rows")
+    time_limit: float = Field(
+        10.0, gt=0, description="Minutes for all of a training, from reading to its first rows"
+    )
     input: InputConfig = InputConfig()
     decoder: DecoderConfig = DecoderConfig()
     encoder: EncoderConfig = EncoderConfig()

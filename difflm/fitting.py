@@ -223,7 +223,8 @@ def _finish(run: Run, dataset: Dataset, trained: Trained, artifact: Artifact, sp
         run.directory("latents") / "train.safetensors",
     )
     model = DiffLM(artifact, run)
-    use = latent_use(model, dataset.validation, use_tokens(artifact.config, speed))
+    used = use_tokens(artifact.config, artifact.codec.longest, speed)
+    use = latent_use(model, dataset.validation, used)
     write_json(run.path / "vae" / "latent.json", use)
     shown, tally = _first_rows(model, run)
     # Encoded, as the real rows are: latents of the prior carry posterior noise that mu of real rows lacks.

@@ -61,9 +61,9 @@ def test_evaluations_of_a_wide_table_do_not_take_the_time_of_its_training() -> N
 
 
 def test_the_latent_use_of_a_finished_run_takes_what_the_limit_allows() -> None:
-    found = [use_tokens(SHORT, speed) for speed in (0.001, 0.2, 0.4, 10.0)]
+    found = [use_tokens(SHORT, 20.0, speed) for speed in (0.001, 0.2, 0.4, 10.0)]
     assert found[0] == LEAST_USE_TOKENS < found[1] < found[2] < found[3] == USE_TOKENS
-    assert use_tokens(STANDARD) == USE_TOKENS
+    assert use_tokens(STANDARD, 20.0) == USE_TOKENS > use_tokens(SHORT, 600.0)
 
 
 def test_longer_rows_cost_more_than_in_proportion() -> None:

@@ -150,11 +150,15 @@ class CompactDecoder(Decoder):
     def losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """Cross-entropy (B, T), each position against the tokens of its own slot only."""
         fixed, head = min(self.codec.fixed, ids.shape[1]), self.head.rows()
+        # In parts at once: the gradient of a slice is as large as all of the head, so that of a table with many columns
+        # would be made again for each of them.
+        sizes = [slot.size for slot in self.codec.slots]
+        heads, biases = head.split(sizes), self.bias.split(sizes)
         parts = []
-        for position in range(fixed):
-            slot = self.codec.slots[position]
-            logits = self.slot_logits(x[:, position], position, head).float()
-            parts.append(F.cross_entropy(logits, ids[:, position].long() - slot.lo, reduction="none"))
+        for position, state in enumerate(x[:, :fixed].unbind(1)):
+            logits = F.linear(state, heads[position], biases[position]).float()
+            at = ids[:, position].long() - self.codec.slots[position].lo
+            parts.append(F.cross_entropy(logits, at, reduction="none"))
         nll = torch.stack(parts, dim=1) if parts else x.new_zeros(len(ids), 0)
         if ids.shape[1] > fixed:
             nll = torch.cat(

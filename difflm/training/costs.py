@@ -24,8 +24,8 @@ ENCODING_SHARE = 0.05
 """Of the time limit for that at most; where it would not do, fewer rows are encoded,"""
 LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
 """but so many rows, or tokens where that are fewer rows."""
-WRITTEN_TOKENS = 25_000.0
-"""Tokens that the compact decoder writes in a second."""
+WRITTEN_TOKENS, TWICE_TOKENS = 25_000.0, 300
+"""Tokens of short rows that the compact decoder writes in a second; and the length at which each takes twice as long."""
 START_SECONDS, READ_TOKENS = 5.0, 2_000_000
 """Imports, saving and the map; tokens of rows that are read, split, typed and made tokens in a second."""
 DOCUMENT_SECONDS = 70.0
@@ -100,9 +100,14 @@ def encoding_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     return latent_rows(config, size, speed) * encoder_operations(config, size) / REFERENCE_RATE
 
 
-def use_tokens(config: Config, speed: float = 1.0) -> int:
-    """Tokens of held-out rows that are rebuilt, twice, for the latent use of a finished run."""
-    written = USE_SHARE * config.time_limit * 60 * speed * WRITTEN_TOKENS
+def writing_seconds(written: float, tokens: float) -> float:
+    """Of so many tokens in all, in rows of `tokens`, on the reference machine."""
+    return written * (1 + tokens / TWICE_TOKENS) / WRITTEN_TOKENS
+
+
+def use_tokens(config: Config, tokens: float, speed: float = 1.0) -> int:
+    """Tokens of held-out rows of `tokens` that are rebuilt, twice, for the latent use of a finished run."""
+    written = USE_SHARE * config.time_limit * 60 * speed / writing_seconds(1.0, tokens)
     return int(min(USE_TOKENS, max(LEAST_USE_TOKENS, written / 2)))
 
 
@@ -110,7 +115,8 @@ def other_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     """All that a training takes beside its stages and the calibration, on the reference machine."""
     if size.weights:
         return DOCUMENT_SECONDS
-    used = min(use_tokens(config, speed), size.rows * size.tokens / 8)
+    used = min(use_tokens(config, size.tokens, speed), size.rows * size.tokens / 8)
     written = 2 * used + min(SHOWN_ROWS * size.tokens, SHOWN_TOKENS)
     reading = size.rows * size.tokens / READ_TOKENS
-    return START_SECONDS + reading + encoding_seconds(config, size, speed) + written / WRITTEN_TOKENS
+    writing = writing_seconds(written, size.tokens)
+    return START_SECONDS + reading + encoding_seconds(config, size, speed) + writing
