@@ -120,6 +120,27 @@ def test_step_by_step_costs_what_one_pass_costs(fitted: tuple[Schema, pd.DataFra
     assert torch.allclose(alone[0], nll[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("columns", [4, 40])
+def test_the_gradient_of_a_loss_comes_to_the_head_once_however_many_columns(columns: int) -> None:
+    """A slice's gradient is as large as the whole head: one a column made training quadratic in the columns."""
+    values = np.random.default_rng(0).normal(size=(60, columns)).round(1)
+    schema = Schema.infer(frame := pd.DataFrame(values, columns=[f"c{i}" for i in range(columns)]))
+    rows = schema.canonical(frame)
+    codec = FittedCodec.fit(schema, rows, bins=20)
+    decoder = CompactDecoder(codec, 16, 1, 2, 2)
+    batch = decoder.prepare(rows.iloc[:4])
+    states = torch.randn(4, codec.fixed, 16, requires_grad=True)
+    nodes, seen = [decoder.losses(states, batch["ids"], batch["slots"]).sum().grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            nodes += [following for following, _ in node.next_functions]
+    names = [node.name() for node in seen]
+    assert codec.fixed >= columns and sum(name.startswith("NllLoss") for name in names) == codec.fixed
+    assert sum(name.startswith(("Slice", "Select")) for name in names) <= 4
+
+
 def test_conditions_narrow_the_grammar(fitted: tuple[Schema, pd.DataFrame, FittedCodec]) -> None:
     _, _, codec = fitted
     decoder = CompactDecoder(codec, 16, 1, 2, 2).eval()

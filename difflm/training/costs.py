@@ -25,7 +25,7 @@ ENCODING_SHARE = 0.05
 LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
 """but so many rows, or tokens where that are fewer rows."""
 WRITTEN_TOKENS, TWICE_TOKENS = 25_000.0, 300
-"""Tokens of short rows that the compact decoder writes in a second; and the length at which each takes twice as long."""
+"""Tokens of short rows that the compact decoder writes in a second; the length at which each takes twice as long."""
 START_SECONDS, READ_TOKENS = 5.0, 2_000_000
 """Imports, saving and the map; tokens of rows that are read, split, typed and made tokens in a second."""
 DOCUMENT_SECONDS = 70.0
