@@ -28,7 +28,7 @@ from difflm.projection import cached
 from difflm.ranks import Ranks, accelerator, first
 from difflm.runs import Run
 from difflm.schema import Kind
-from difflm.training.costs import SHOWN_DOCUMENTS, SHOWN_ROWS, SHOWN_TOKENS, Size, use_tokens
+from difflm.training.costs import SHOWN_DOCUMENTS, Size, shown_rows, use_tokens
 from difflm.training.fit import Trained, train_all
 from difflm.training.host import Host
 from difflm.training.plan import make_plans
@@ -247,8 +247,7 @@ def _first_rows(model: DiffLM, run: Run) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The first sample, and how it went; what there is of it where the model writes too few valid records."""
     wanted = SHOWN_DOCUMENTS
     if model.schema.record == "table":
-        most = SHOWN_TOKENS // max(model.artifact.codec.longest, 1)
-        wanted = min(SHOWN_ROWS, max(SHOWN_DOCUMENTS, most))
+        wanted = shown_rows(model.artifact.codec.longest)
     chunks, tally = [pd.DataFrame(columns=model.schema.names)], {}
     try:
         for chunk in model.stream(wanted, seed=model.config.seed):

@@ -10,12 +10,15 @@ from difflm.training.costs import (
     LEAST_LATENT_TOKENS,
     LEAST_LATENTS,
     LEAST_USE_TOKENS,
+    SHOWN_DOCUMENTS,
+    SHOWN_ROWS,
     USE_TOKENS,
     Size,
     evaluation_seconds,
     latent_rows,
     other_seconds,
     row_operations,
+    shown_rows,
     use_tokens,
 )
 from difflm.training.plan import LEAST_EVALUATIONS, LOOKING_SHARE, make_plans
@@ -72,3 +75,8 @@ def test_longer_rows_cost_more_than_in_proportion() -> None:
     )
     assert common < 3 * short, "the soft prompt is there whatever the row"
     assert 10 * common < long < 20 * common
+
+
+def test_of_long_rows_fewer_are_shown() -> None:
+    assert shown_rows(0.0) == shown_rows(30.0) == SHOWN_ROWS > shown_rows(300.0) > shown_rows(5_000.0)
+    assert shown_rows(5_000.0) == SHOWN_DOCUMENTS

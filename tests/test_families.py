@@ -83,7 +83,7 @@ def test_what_enters_has_the_size_of_tokens(saved: Path, name: str) -> None:
 def test_fit_sample_save_and_load(
     saved: Path, name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for most in ("fitting.SHOWN_ROWS", "fitting.SHOWN_DOCUMENTS", "training.look.LOOKED_DOCUMENTS"):
+    for most in ("training.costs.SHOWN_ROWS", "fitting.SHOWN_DOCUMENTS", "training.look.LOOKED_DOCUMENTS"):
         monkeypatch.setattr(f"difflm.{most}", 2)
     monkeypatch.setattr("difflm.training.plan.LEAST_STEPS", 2)
     monkeypatch.setattr("difflm.fitting.machine_speed", lambda device: 1.0)

@@ -273,7 +273,7 @@ def test_a_training_that_was_stopped_ends_where_it_would_have(
 ) -> None:
     """Compact decoder, trained along in all stages; null rows and copies included."""
     monkeypatch.setattr("difflm.fitting.machine_speed", lambda device: 1.0)
-    monkeypatch.setattr("difflm.fitting.SHOWN_ROWS", 2)
+    monkeypatch.setattr("difflm.training.costs.SHOWN_ROWS", 2)
     monkeypatch.setattr("difflm.training.plan.LEAST_STEPS", 6)
     tiny = {"lm.epochs": 2, "vae.epochs": 4, "vae.evaluations": 2, "prior.steps": 5, "prior.width": 16}
     settings = {**TINY, **tiny, "injection.kind": kind}

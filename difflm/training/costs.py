@@ -105,6 +105,12 @@ def writing_seconds(written: float, tokens: float) -> float:
     return written * (1 + tokens / TWICE_TOKENS) / WRITTEN_TOKENS
 
 
+def shown_rows(tokens: float) -> int:
+    """Rows of `tokens` that a finished run keeps as its first sample."""
+    most = SHOWN_TOKENS / max(tokens, 1) / (1 + tokens / TWICE_TOKENS)
+    return min(SHOWN_ROWS, max(SHOWN_DOCUMENTS, int(most)))
+
+
 def use_tokens(config: Config, tokens: float, speed: float = 1.0) -> int:
     """Tokens of held-out rows of `tokens` that are rebuilt, twice, for the latent use of a finished run."""
     written = USE_SHARE * config.time_limit * 60 * speed / writing_seconds(1.0, tokens)
@@ -116,7 +122,7 @@ def other_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     if size.weights:
         return DOCUMENT_SECONDS
     used = min(use_tokens(config, size.tokens, speed), size.rows * size.tokens / 8)
-    written = 2 * used + min(SHOWN_ROWS * size.tokens, SHOWN_TOKENS)
+    written = 2 * used + shown_rows(size.tokens) * size.tokens
     reading = size.rows * size.tokens / READ_TOKENS
     writing = writing_seconds(written, size.tokens)
     return START_SECONDS + reading + encoding_seconds(config, size, speed) + writing

@@ -38,7 +38,7 @@ from difflm.training.vae import train_vae
 
 HELD_OUT = 2048
 """Most held-out rows that an evaluation during training takes."""
-HELD_TOKENS, HELD_DOCUMENT_TOKENS = 2**17, 2**14
+HELD_TOKENS, HELD_DOCUMENT_TOKENS = 2**16, 2**14
 """And most tokens of these rows, and of documents."""
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""

@@ -31,8 +31,8 @@ LOOKED_AT, LOOKED_DOCUMENTS = 512, 16
 WRITTEN, WRITTEN_DOCUMENTS = 256, 3
 """Records that are written in an evaluation."""
 WIDE_TOKENS, LEAST_ROWS = 48, 32
-"""Of rows with more tokens than these fewer are looked at, so many at least: an evaluation of a wide table takes no
-longer."""
+"""Of rows with more tokens than these fewer are looked at, by the square (each token attends to all before it), so many
+at least: an evaluation of a wide table takes no longer."""
 SHOWN = 6
 COMPARED = 5_000
 """Training rows that the written ones are held against."""
@@ -56,7 +56,7 @@ class Look:
     def __call__(self) -> dict[str, Any]:
         """Figures of the evaluation; a few rows go to the host."""
         compact = isinstance(self.model.decoder, CompactDecoder)
-        share = min(1.0, WIDE_TOKENS / self.batch["ids"].shape[1]) if compact else 1.0
+        share = min(1.0, WIDE_TOKENS / self.batch["ids"].shape[1]) ** 2 if compact else 1.0
         looked = max(LEAST_ROWS, int(LOOKED_AT * share)) if compact else LOOKED_DOCUMENTS
         count = max(LEAST_ROWS, int(WRITTEN * share)) if compact else WRITTEN_DOCUMENTS
         some = {k: v[:looked] for k, v in self.batch.items()}

@@ -266,6 +266,8 @@ class Loop:
         limit = self.plan.seconds
         if limit is None or self.step < min(20, self.plan.steps // 4) or self.progress < self.next_check:
             return
+        if self.step >= self.steps:
+            return  # evaluated for the last time: more steps would need another one
         self.next_check = self.progress + CHECK_EVERY
         step, seconds = self.looks[0]
         self.looks = [*self.looks[-1:], (self.step, self.seconds)]
