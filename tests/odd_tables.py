@@ -1,4 +1,4 @@
-"""Tables that a page must hold: very short, very wide, very large.
+"""Tables that a page or a command must hold: very short, very wide, very large, of every kind of column.
 
 python tests/odd_tables.py FOLDER [MEGABYTES]   # the same as files, to be uploaded by hand
 """
@@ -22,6 +22,18 @@ def short(rows: int = 5) -> pd.DataFrame:
             "tame": [True, False, True, True, False][:rows],
         }
     )
+
+
+def every_kind(n: int = 90) -> pd.DataFrame:
+    """An identifier, reals, integers and days that hang together, and a class; cells are missing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=n).round(2)
+    k = pd.Series(np.rint(10 * x + rng.normal(size=n)).astype(int), dtype="Int64")
+    k[:5] = pd.NA
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D")
+    mood = np.where(x > 0, "<good>", "bad").astype(object)
+    mood[:4] = None
+    return pd.DataFrame({"id": [f"R-{i:04d}" for i in range(n)], "x": x, "k": k, "day": day, "mood": mood})
 
 
 def wide(columns: int = 300, rows: int = 120) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from difflm.training.costs import (
     LEAST_LATENT_TOKENS,
     LEAST_LATENTS,
     LEAST_USE_TOKENS,
+    REFERENCE_RATE,
     SHOWN_DOCUMENTS,
     SHOWN_ROWS,
     USE_TOKENS,
@@ -54,7 +55,7 @@ def test_what_is_planned_fits_into_the_limit(size: Size, speed: float, minutes: 
     vae = plans["vae"]
     looking = vae.evaluations * evaluation_seconds(config, size, "vae") / speed
     assert vae.seconds and (looking <= LOOKING_SHARE * vae.seconds or vae.evaluations == LEAST_EVALUATIONS)
-    step = vae.batch_size * row_operations(config, size, "vae") / 1.85e11 / speed
+    step = vae.batch_size * row_operations(config, size, "vae") / REFERENCE_RATE / speed
     assert vae.steps * step + looking < 1.6 * vae.seconds, "the smallest plan there is, on a slow machine"
 
 

@@ -105,7 +105,7 @@ class Cells:
             "rows": rows,
             "config": config.model_dump(mode="json"),
             "metrics": list(settings.metrics),
-            "log_clip": settings.log_clip or self.table.log_scored,
+            "log_clip": self._log_clip,
         }
         place = make_folder(self.folder / f"seed-{seed}" / f"{variant.level}-{name}")
         if kept := Cell.load(place / "cell.json", key):
@@ -132,6 +132,10 @@ class Cells:
             prior = DiffusionPrior(prior.denoise, prior.normaliser, prior.config, steps)
         made = replace(base.artifact, config=config, prior=prior)
         return DiffLM(replace(made, tilt=self._tilt(made)), base.run)
+
+    @property
+    def _log_clip(self) -> bool:
+        return self.settings.log_clip or self.table.log_scored
 
     def _tilt(self, made: Artifact) -> torch.Tensor | None:
         """Calibration of its own: that of the base belongs to the base's prior and draws."""
@@ -201,7 +205,7 @@ class Cells:
             seed=EVALUATION_SEED,
             references=False,
             metrics=settings.metrics,
-            log_clip=settings.log_clip or self.table.log_scored,
+            log_clip=self._log_clip,
             data_name=self.table.name,
             **made,  # type: ignore[arg-type]
         )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from difflm.cli.fit_options import pairs
+from difflm.cli.parser import add_log_clip
 from difflm.config import PRESETS
 from difflm.errors import ConfigError
 
@@ -25,11 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--decoder", metavar="NAME_OR_PATH", help="a causal LM as the decoder of all variants")
     add("--target", metavar="COL", help="column that evaluation predicts")
     add("--metrics", default="shape,trend,c2st,dcr", metavar="NAMES", help="of tables; mle takes longest")
-    add(
-        "--log-clip",
-        action="store_true",
-        help="score a numeric target as log(clip(y, 1, 20000)), as paper/beijing is anyway",
-    )
+    add_log_clip(parser)
     add("--out", type=Path, default=Path("ablation"), metavar="DIR", help="results; finished cells are kept")
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from difflm.cli.fit_options import pairs
+from difflm.cli.parser import add_log_clip
 from difflm.config import PRESETS, Config
 from difflm.errors import ConfigError
 
@@ -28,11 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--rows", type=int, metavar="N", help="training rows, a seeded choice (default: all)")
     add("--threads", type=int, metavar="T", help="threads of every model (default: all cores)")
     add("--target", metavar="COL", help="column that evaluation predicts")
-    add(
-        "--log-clip",
-        action="store_true",
-        help="score a numeric target as log(clip(y, 1, 20000)), as paper/beijing is anyway",
-    )
+    add_log_clip(parser)
     add("--great-model", metavar="PATH", help="base model of GReaT (or DIFFLM_GREAT_MODEL)")
     add("--out", type=Path, default=Path("benchmark"), metavar="DIR", help="results; finished cells are kept")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from difflm.cli.parser import add_log_clip
 from difflm.cli.sample import load_model, read_frame
 from difflm.data.builtin import log_scored
 from difflm.disk import read_json, write_atomic
@@ -57,11 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"{MOST_ROWS:,}, or {MOST_DOCUMENTS} documents)",
     )
     add("--seed", type=int, default=0)
-    add(
-        "--log-clip",
-        action="store_true",
-        help="score a numeric target as log(clip(y, 1, 20000)), as paper/beijing is anyway",
-    )
+    add_log_clip(parser)
     add("--no-references", action="store_true", help="leave out the reference rows")
     add("--out", type=Path, metavar="report.html", help="one page for people")
     add("--json", type=Path, metavar="FILE", help="the same for programs")

@@ -45,3 +45,12 @@ class Parser(argparse.ArgumentParser):
     def _nearest(self, option: str) -> str:
         near = difflib.get_close_matches(option.partition("=")[0], self._option_string_actions, n=2)
         return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def add_log_clip(parser: argparse.ArgumentParser) -> None:
+    """The option of all commands that score."""
+    parser.add_argument(
+        "--log-clip",
+        action="store_true",
+        help="score a numeric target as log(clip(y, 1, 20000)), as that of paper/beijing is anyway",
+    )

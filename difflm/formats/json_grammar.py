@@ -26,7 +26,7 @@ KEYWORDS = {
 }
 INTEGER = r"-?(?:0|[1-9][0-9]{0,39})"
 EXPONENT = r"[eE](?:-[0-9]{1,3}|\+?(?:[0-9]{1,2}|[12][0-9]{2}|30[0-8]))"
-"""None that no float holds: JSON allows 1e999, and who reads it gets infinity."""
+"""At most that of the largest float: JSON allows 1e999, and who reads it gets infinity (12e308 still is one)."""
 NUMBER = INTEGER + rf"(?:\.[0-9]{{1,40}})?(?:{EXPONENT})?"
 PLAIN = {
     "integer": f"/{INTEGER}/",
