@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from difflm.benchmark import environments, making, process
+from difflm.benchmark import environments, making, process, tables
 from difflm.benchmark.process import Measured, environment, measure
 from difflm.benchmark.registry import ENTRANTS
 from difflm.benchmark.settings import Settings
@@ -77,6 +77,17 @@ def test_difflm_itself_trains_on_the_same_split(tmp_path: Path, monkeypatch: pyt
     assert Dataset.read(Path(folder) / "data").fingerprint == table.dataset.fingerprint
     config = json.loads((Path(folder) / "config.json").read_text())
     assert (config["seed"], config["time_limit"], config["preset"]) == (3, 0.5, "quick")
+
+
+def test_fewer_rows_are_a_smaller_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows().to_csv(tmp_path / "toy.csv", index=False)
+    monkeypatch.setattr(tables, "LEAST_VALIDATION", 3)
+    whole, cut, again = (load_table(str(tmp_path / "toy.csv"), None, most).dataset for most in (None, 50, 50))
+    assert len(cut.train) == 50 and cut.fingerprint == again.fingerprint
+    assert len(cut.validation) == 50 * len(whole.validation) // len(whole.train) > 3
+    assert len(cut.test) == len(whole.test)
+    monkeypatch.setattr(tables, "LEAST_VALIDATION", 10**6)
+    assert len(load_table(str(tmp_path / "toy.csv"), None, 50).dataset.validation) == len(whole.validation)
 
 
 def test_a_process_is_measured_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ from difflm.schema import Column, Kind
 
 SPLIT_SEED = 0
 """Of the split and of the choice of rows: the seeds of a benchmark are those of the models alone."""
+LEAST_VALIDATION = 500
+"""Validation rows that are kept at least where training rows are cut: fewer would choose the best step by luck."""
 NUMBERS = (Kind.integer, Kind.real, Kind.datetime)
 
 
@@ -52,11 +54,14 @@ class Table:
 
 
 def load_table(source: str, target: str | None, rows: int | None) -> Table:
-    """The table that `difflm fit` would read, its training rows cut to a seeded choice of `rows`."""
+    """The table that `difflm fit` would read, its training rows cut to a seeded choice of `rows`.
+
+    Validation rows are cut in proportion, as if the table were smaller; test rows all stay, to score with."""
     dataset = load(source, target=target, seed=SPLIT_SEED)
     if rows is not None and rows < len(dataset.train):
-        kept = np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(dataset.train))[:rows])
-        frames = {"train": dataset.train.iloc[kept], "validation": dataset.validation, "test": dataset.test}
+        in_proportion = rows * len(dataset.validation) // len(dataset.train)
+        validation = _some(dataset.validation, max(in_proportion, LEAST_VALIDATION))
+        frames = {"train": _some(dataset.train, rows), "validation": validation, "test": dataset.test}
         schema = dataset.schema
         dataset = Dataset.build(
             dataset.name,
@@ -67,6 +72,10 @@ def load_table(source: str, target: str | None, rows: int | None) -> Table:
             licence=dataset.licence,
         )
     return Table(source, dataset)
+
+
+def _some(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    return frame.iloc[np.sort(np.random.default_rng(SPLIT_SEED).permutation(len(frame))[:most])]
 
 
 def write_job(folder: Path, table: Table, **asked: Any) -> None:
