@@ -22,11 +22,7 @@ from difflm.metrics.documents import (
     shuffled,
 )
 from difflm.metrics.documents.base import KINDS
-from difflm.metrics.documents.shapes import (
-    find_maps,
-    spell,
-    walk,
-)
+from difflm.metrics.documents.shapes import find_maps, spell, walk
 from difflm.report import Report
 
 NOUNS = ["price", "weather", "city", "user", "order", "flight", "score", "movie", "track", "recipe", "team"]

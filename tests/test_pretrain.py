@@ -1,4 +1,4 @@
-"""Pretraining of base models: the loss in pieces, copies, resume bit for bit, the checkpoint and its card."""
+"""Pretraining of base models: resume bit for bit, time limits, the checkpoint and its card."""
 
 from __future__ import annotations
 
@@ -15,108 +15,18 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from difflm import precision
 from difflm.cli.command import execute
 from difflm.errors import ConfigError, RunError
 from difflm.models.pretrained import is_causal, load_model, load_tokenizer
-from difflm.pretrain import loop, loss, train
+from difflm.pretrain import loop, train
 from difflm.pretrain.corpus import build
 from difflm.pretrain.documents import KINDS, Document
 from difflm.pretrain.gathering import Gathered
-from difflm.pretrain.loss import IGNORED, TiedLoss, scored
-from difflm.pretrain.model import BaseModel, Special, before_bos, make_llama
+from difflm.pretrain.model import make_llama
 from difflm.pretrain.sizes import SIZES
 from difflm.pretrain.sources import Refused, Source
 from difflm.pretrain.train import Request, metric_rows, pretrain
-from difflm.training.optim import make_optimizers
-
-SIZE = dataclasses.replace(
-    SIZES["tiny"],
-    vocabulary=300,
-    width=32,
-    layers=2,
-    heads=2,
-    key_heads=1,
-    hidden=48,
-    length=48,
-    longest=128,
-    batch=4,
-    held_tokens=400,
-    characters=60_000,
-)
-SPECIAL = Special(0, 1, 2)
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything in float32, whatever this machine multiplies."""
-    monkeypatch.setattr(loss, "native_bfloat16", lambda device: False)
-    monkeypatch.setattr(precision, "native_bfloat16", lambda device: False)
-
-
-def small_model() -> BaseModel:
-    return BaseModel(make_llama(SIZE, SPECIAL, 0, CPU), SPECIAL)
-
-
-@pytest.mark.parametrize("held", [2**23, 40])
-def test_the_loss_in_pieces_is_cross_entropy(held: int, exact: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(loss.LOGITS, "cpu", held)
-    torch.manual_seed(0)
-    hidden, table = torch.randn(23, 8, requires_grad=True), torch.randn(13, 8, requires_grad=True)
-    targets = torch.randint(13, (23,))
-    targets[::4] = IGNORED
-    plain = F.cross_entropy(hidden @ table.t(), targets, ignore_index=IGNORED, reduction="sum")
-    wanted = torch.autograd.grad(2 * plain, [hidden, table])
-    made = TiedLoss.apply(hidden, table, targets)
-    torch.testing.assert_close(made, plain)
-    for one, other in zip(torch.autograd.grad(2 * made, [hidden, table]), wanted, strict=True):
-        torch.testing.assert_close(one, other)
-    nats, right, count = scored(hidden, table, targets)
-    kept = targets != IGNORED
-    assert nats == pytest.approx(plain.item(), rel=1e-5) and count == int(kept.sum())
-    assert right == int(((hidden @ table.t()).argmax(dim=1) == targets)[kept].sum())
-
-
-def test_what_a_copy_is_told_by_lies_before_bos() -> None:
-    b, e, p = SPECIAL
-    ids = torch.tensor(
-        [
-            [b, 5, 6, e, 7, 8, b, 7, 8, e, p, p],  # a document, then a copy
-            [5, 6, 7, 5, 6, 7, 5, 6, 7, 5, 6, 7],  # a piece of a long document
-            [5, e, b, 6, e, 9, 9, 9, b, 5, e, p],  # the end of one, a document, a copy
-        ]
-    )
-    wanted = [[4, 5], [], [5, 6, 7]]
-    assert [row.nonzero()[:, 0].tolist() for row in before_bos(ids, SPECIAL)] == wanted
-
-
-def test_the_loss_of_a_document_is_that_of_transformers(exact: None) -> None:
-    model = small_model()
-    ids = torch.tensor([[0, 5, 6, 7, 8, 9, 1]])
-    own = model.llama(input_ids=ids, labels=ids).loss
-    torch.testing.assert_close(model(ids), own)
-    nats, _, count = model.score(ids)
-    assert count == 6 and nats / count == pytest.approx(own.item(), rel=1e-4)
-
-
-def test_tokens_that_tell_a_copy_and_padding_are_not_learned(exact: None) -> None:
-    model = small_model()
-    copy = torch.tensor([[5, 6, 7, 0, 5, 6, 7, 1, 2, 2]])
-    assert model.score(copy)[2] == 4, "5 6 7 and the end"
-    noise = torch.randn(1, 9, SIZE.width)
-    assert model(copy, noise) != model(copy)
-    plain = torch.tensor([[0, 5, 6, 7, 0, 5, 6, 7, 1, 2]])
-    plain[0, 4] = 8
-    assert model(plain, noise) == model(plain), "noise comes upon what a copy is told by alone"
-
-
-def test_matrices_of_blocks_go_to_muon_and_all_weights_are_trained_once() -> None:
-    model = small_model()
-    adam, muon = make_optimizers(model, 1e-3, 1e-2, 0.0)
-    counts = [sum(p.numel() for group in o.param_groups for p in group["params"]) for o in (adam, muon)]
-    assert sum(counts) == sum(p.numel() for p in model.llama.parameters())
-    assert counts[0] == SIZE.vocabulary * SIZE.width + SIZE.width * (2 * SIZE.layers + 1)
+from tests.tiny_base import CPU, SIZE, SPECIAL, in_float32, small_model
 
 
 def test_the_sizes_are_those_of_the_issue() -> None:
@@ -258,7 +168,10 @@ def test_a_time_limit_is_planned_by_measured_steps(request_of: Any, monkeypatch:
     )
 
 
-def test_parts_of_a_batch_in_threads_have_the_same_gradient(request_of: Any, exact: None) -> None:
+def test_parts_of_a_batch_in_threads_have_the_same_gradient(
+    request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_float32(monkeypatch)
     request = request_of("threads")
     windows = train.prepare(request).training(SIZE.length, 0)
     grads = []
@@ -289,15 +202,6 @@ def test_dry_run_lists_sources_and_sizes(
     assert "python 3 (PSF-2.0)" in told and "strict 1 (GPL-3.0-only)" in told
     assert all(kind in told for kind in KINDS)
     assert not request.out.exists() and not (request.work / "state").exists()
-
-
-def test_a_compiled_body_is_asked_in_training_only(exact: None) -> None:
-    plain, compiled = small_model(), small_model()
-    ids = torch.randint(3, SIZE.vocabulary, (2, SIZE.length + 1), generator=torch.Generator().manual_seed(0))
-    with torch.compiler.set_stance("force_eager"):
-        compiled.compile_body()
-        torch.testing.assert_close(compiled(ids), plain(ids))
-        assert compiled.compiled and compiled.score(ids) == plain.score(ids)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ LATENTS_A_STEP = 128
 """Steps of the prior are passes x rows by this: about two for a step of stage 1, as the presets have it."""
 EVALUATION_SEED = 0
 LOOKED_AT = 100_000
-"""Tokens of held-out rows that the latent use of a cell is measured on: thousands of rows of a common table, whose chance
-is far below that of a seed."""
+"""Tokens of held-out rows that the latent use of a cell is measured on: thousands of rows of a common table. Their
+chance is far below that of a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)

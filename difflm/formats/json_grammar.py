@@ -25,9 +25,13 @@ KEYWORDS = {
     *("properties", "required", "additionalProperties", "propertyNames", "maxProperties"),
 }
 INTEGER = r"-?(?:0|[1-9][0-9]{0,39})"
-EXPONENT = r"[eE](?:-[0-9]{1,3}|\+?(?:[0-9]{1,2}|[12][0-9]{2}|30[0-8]))"
-"""At most that of the largest float: JSON allows 1e999, and who reads it gets infinity (12e308 still is one)."""
-NUMBER = INTEGER + rf"(?:\.[0-9]{{1,40}})?(?:{EXPONENT})?"
+FRACTION = r"(?:\.[0-9]{1,40})?"
+SMALL = r"[eE](?:-[0-9]{1,3}|\+?(?:[0-9]{1,2}|1[0-9]{2}|2[0-5][0-9]|26[0-8]))"
+LARGE = r"[eE]\+?(?:2[0-9]{2}|30[0-7])"
+LARGEST = r"1(?:\.(?:[0-6][0-9]{0,39}|7976931348623157))?[eE]\+?308"
+NUMBER = rf"{INTEGER}{FRACTION}(?:{SMALL})?|-?[0-9]{FRACTION}{LARGE}|-?{LARGEST}"
+"""None that is beyond floats: JSON allows 1e999, and who reads it gets infinity. Exponents are smaller where 40 digits
+may stand before them; the largest float is one of those that real schemas name."""
 PLAIN = {
     "integer": f"/{INTEGER}/",
     "number": f"/{NUMBER}/",
