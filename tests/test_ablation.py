@@ -78,9 +78,12 @@ def test_differences_are_paired_by_seed() -> None:
     base = [_cell("defaults", seed, value) for seed, value in enumerate((1.0, 2.0, 3.0))]
     worse = [_cell("worse", seed, value) for seed, value in enumerate((1.5, 2.5, 3.6))]
     noisy = [_cell("noisy", seed, value) for seed, value in enumerate((2.0, 1.0, 3.5))]
+    hint = [_cell("hint", seed, value) for seed, value in enumerate((1.5, 2.1, 3.3))]
     broken = [replace(cell, error="NaN") for cell in noisy]
-    made = tabulate("beta", base, {"worse": worse, "noisy": noisy, "broken": broken, "one": worse[:1]})
-    assert made.clear == {"worse": {"shape"}, "noisy": set(), "one": set()}
+    made = tabulate(
+        "beta", base, {"worse": worse, "noisy": noisy, "hint": hint, "broken": broken, "one": worse[:1]}
+    )
+    assert made.clear == {"worse": {"shape"}, "noisy": set(), "hint": set(), "one": set()}
     assert made.lines[0].values["shape"] == 2.0 and made.lines[0].spread["shape"] == 1.0
     assert len(made.errors) == 3
     assert "kl" not in made.lines[2].values, "the decoder alone has no latent"

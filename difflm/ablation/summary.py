@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
+from scipy.stats import t as student
+
 from difflm.ablation.axes import AS_IS
 from difflm.ablation.cells import Cell
 from difflm.benchmark.summary import LATENT, Line
@@ -24,8 +26,9 @@ CORE = Figure(
 )
 SHOWN = ("shape", "trend", "c2st_xgb", "mle", "dcr_share", "near_copies")
 """Figures of rows that the tables have, beside latent use."""
-CLEAR = 2.0
-"""A difference of paired seeds beyond so many standard errors is called clear."""
+CLEAR = 0.05
+"""A difference of paired seeds is called clear where a two-sided t test finds less chance than this: with three seeds
+beyond 4.3 standard errors."""
 
 
 @dataclass
@@ -108,13 +111,14 @@ def _line(label: str, cells: Sequence[Cell], row: str) -> Line:
 
 
 def _clear(name: str, cells: Sequence[Cell], base: Sequence[Cell]) -> bool:
-    """Whether seeds that both have differ by more than CLEAR standard errors in the mean; never with one seed."""
+    """Whether the means of the seeds that both have differ clearly; never with one seed."""
     before = {cell.seed: _values(cell, "generated").get(name) for cell in base}
     pairs = [(_values(cell, "generated").get(name), before.get(cell.seed)) for cell in cells]
     apart = [a - b for a, b in pairs if a is not None and b is not None]
     if len(apart) < 2:
         return False
-    return abs(mean(apart)) > CLEAR * stdev(apart) / len(apart) ** 0.5 + 1e-12
+    beyond = float(student.ppf(1 - CLEAR / 2, len(apart) - 1))
+    return abs(mean(apart)) > beyond * stdev(apart) / len(apart) ** 0.5 + 1e-12
 
 
 def _mean_curves(cells: Sequence[Cell]) -> dict[str, list[list[float]]]:
