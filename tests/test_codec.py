@@ -120,6 +120,23 @@ def test_step_by_step_costs_what_one_pass_costs(fitted: tuple[Schema, pd.DataFra
     assert torch.allclose(alone[0], nll[0], atol=1e-4)
 
 
+def test_a_decoder_begins_as_independent_columns(fitted: tuple[Schema, pd.DataFrame, FittedCodec]) -> None:
+    schema, table, codec = fitted
+    torch.manual_seed(0)
+    decoder = CompactDecoder(codec, 16, 1, 2, soft_tokens=1).eval()
+    batch = decoder.prepare(schema.canonical(table))
+    with torch.no_grad():
+        even = decoder.row_nll(decoder.null(len(table)), batch).mean().item()
+        decoder.begin_with(batch["ids"])
+        begun = decoder.row_nll(decoder.null(len(table)), batch).mean().item()
+    entropy = 0.0
+    for slot in codec.slots:
+        counts = torch.stack([(batch["ids"] == token).sum() for token in range(slot.lo, slot.hi)])
+        shares = counts[counts > 0] / counts.sum()
+        entropy -= float((shares * shares.log()).sum() * counts.sum()) / len(table)
+    assert entropy < begun < 1.05 * entropy < 0.9 * even
+
+
 @pytest.mark.parametrize("columns", [4, 40])
 def test_the_gradient_of_a_loss_comes_to_the_head_once_however_many_columns(columns: int) -> None:
     """A slice's gradient is as large as the whole head: one a column made training quadratic in the columns."""

@@ -29,6 +29,9 @@ from difflm.models.transformer import Block, scale_residuals
 KEY_STD = 3**-0.5
 """Of the keys and values of a block at initialisation: nn.Linear of normalised states."""
 
+UNSEEN = 0.5
+"""What is added to the count of each token (Krichevsky and Trofimov 1981)."""
+
 
 class CompactDecoder(Decoder):
     """A causal LM over fitted tokens with P soft tokens before the row, or M slots of memory in its cache."""
@@ -56,6 +59,17 @@ class CompactDecoder(Decoder):
         self.head = OrderedRows(codec, width, 0.02)
         self.bias = nn.Parameter(torch.zeros(codec.vocabulary))
         scale_residuals(self.blocks)
+
+    @torch.no_grad()
+    def begin_with(self, ids: torch.Tensor) -> None:
+        """Start as independent columns: tokens of a slot are as likely as they are among `ids` (n, T).
+
+        No step is spent on learning that; of a wide table few steps are all there are."""
+        counts = torch.full((self.codec.vocabulary,), UNSEEN)
+        for column in ids.unbind(1):  # one at a time: of a million rows all would be as large as the table
+            counts += torch.bincount(column[column != PAD].long(), minlength=len(counts)).to(counts.dtype)
+        sizes = [slot.size for slot in self.codec.slots]
+        self.bias.copy_(torch.cat([(part / part.sum()).log() for part in counts.split(sizes)]))
 
     def inputs(
         self,

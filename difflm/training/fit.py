@@ -78,6 +78,8 @@ def train_all(
         check_decoder(config, codec.schema, train.iloc[:CHECKED])
     model = build_model(config, codec).to(accelerator.device)
     batch = prepare(model, train)
+    if isinstance(model.decoder, CompactDecoder):
+        model.decoder.begin_with(batch["ids"])
     if model.topics is not None:
         model.topics.begin_with(batch["text_ids"], batch["text_mask"])
     set_dropout(model, config.vae.dropout)
