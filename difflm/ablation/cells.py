@@ -31,7 +31,7 @@ CURVES = (("vae", "validation", "reconstruction"), ("vae", "validation", "kl"))
 LATENTS_A_STEP = 128
 """Steps of the prior are passes x rows by this: about two for a step of stage 1, as the presets have it."""
 EVALUATION_SEED = 0
-LOOKED_AT = 100_000
+LOOKED_TOKENS = 100_000
 """Tokens of held-out rows that the latent use of a cell is measured on: thousands of rows of a common table. Their
 chance is far below that of a seed."""
 
@@ -193,7 +193,7 @@ class Cells:
         if whole:
             made["posterior"] = model.posterior_rows(data.train, seed=seed).dropna(how="all")
             made["decoder_alone"] = model.decoder_alone(len(data.train), seed=seed)
-            cell.latent = latent_use(model, data.test, LOOKED_AT)
+            cell.latent = latent_use(model, data.test, LOOKED_TOKENS)
             assert model.run is not None
             cell.curves = _curves(model.run)
         for frame in made.values():

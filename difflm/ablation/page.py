@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from difflm.ablation.summary import AxisTable
+from difflm.ablation.summary import CLEAR, AxisTable
 from difflm.benchmark.page import ideal, sign
 from difflm.report_html import template
 
@@ -20,6 +20,7 @@ def render(tables: Sequence[AxisTable], told: Mapping[str, Any]) -> str:
         tables=[_section(table) for table in tables],
         figures=[{"label": f.label, "ideal": ideal(f), "meaning": f.meaning} for f in figures.values()],
         told=told,
+        clear=CLEAR,
         width=WIDTH,
         height=HEIGHT,
     )

@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--axis", required=True, metavar="NAMES", help="with commas, or all")
     add("--seeds", default="0,1,2", metavar="N,N", help="every variant is made once with each")
     add("--passes", type=float, default=12.0, metavar="P", help="passes over the rows (default 12)")
-    add("--rows", type=int, metavar="N", help="training rows, a seeded choice (default: all)")
+    add("--rows", type=int, metavar="N", help="training rows, a seeded choice; fewer to validate with too")
     add("--preset", default="standard", help=f"what is changed: {', '.join(PRESETS)}")
     add("--set", action="append", default=[], metavar="key=value", help="any other setting, for all variants")
     add("--decoder", metavar="NAME_OR_PATH", help="a causal LM as the decoder of all variants")

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--time-limit", type=float, metavar="MIN", help="for each training (default: the preset's)")
     add("--seeds", default="0", metavar="N,N", help="each model is trained once with each")
     add("--sets", type=int, default=1, metavar="K", help="sets that each trained model generates")
-    add("--rows", type=int, metavar="N", help="training rows, a seeded choice (default: all)")
+    add("--rows", type=int, metavar="N", help="training rows, a seeded choice; fewer to validate with too")
     add("--threads", type=int, metavar="T", help="threads of every model (default: all cores)")
     add("--target", metavar="COL", help="column that evaluation predicts")
     add_log_clip(parser)
