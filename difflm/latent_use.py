@@ -11,10 +11,11 @@ from difflm.latent.posterior import active_dimensions, kl_per_dimension
 from difflm.metrics.reconstruction import exact_cells
 from difflm.models.compact import CompactDecoder
 from difflm.pipeline import DiffLM
+from difflm.training.costs import LEAST_USE_ROWS
 from difflm.training.fit import mean_tokens, prepare, some_rows
 
-LEAST_LOOKED_AT = 200
-"""Records that the latent use is measured on at least, however long they are."""
+LEAST_DOCUMENTS = 200
+"""Documents that the latent use is measured on at least, however long they are. Of a table see LEAST_USE_ROWS."""
 COUNTED = 64
 """Records whose tokens are counted, to tell how long they are."""
 FOREIGN = 10
@@ -27,8 +28,9 @@ def latent_use(model: DiffLM, rows: pd.DataFrame, most_tokens: int = 500_000) ->
     Of many rows a sample of about `most_tokens` is looked at, a tenth of that where a language model writes them."""
     latent = model.artifact.model
     tokens = mean_tokens(prepare(latent, model.schema.canonical(rows.iloc[:COUNTED])))
-    cost = max(tokens, 1.0) * (1 if isinstance(latent.decoder, CompactDecoder) else FOREIGN)
-    most = max(LEAST_LOOKED_AT, int(most_tokens / cost))
+    compact = isinstance(latent.decoder, CompactDecoder)
+    cost = max(tokens, 1.0) * (1 if compact else FOREIGN)
+    most = max(LEAST_USE_ROWS if compact else LEAST_DOCUMENTS, int(most_tokens / cost))
     rows = rows.iloc[some_rows(len(rows), most, model.config.seed)]
     kl = kl_per_dimension(*model.posterior(rows))
     real = model.schema.canonical(rows)

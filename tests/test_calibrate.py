@@ -12,7 +12,7 @@ from test_pipeline import TINY, people
 from difflm.errors import RunError
 from difflm.models.compact import CompactDecoder
 from difflm.pipeline import DiffLM
-from difflm.training.calibrate import calibrate, frequencies
+from difflm.training.calibrate import calibrate, calibrate_expected, frequencies
 from difflm.training.fit import prepare
 
 
@@ -48,6 +48,14 @@ def tilt(model: DiffLM) -> torch.Tensor:
 
 def test_generated_frequencies_come_close_to_the_real_ones(model: DiffLM, tilt: torch.Tensor) -> None:
     assert apart(model, tilt) < 0.6 * apart(model, None)
+
+
+def test_what_the_decoder_expects_is_brought_to_the_real_frequencies_too(model: DiffLM) -> None:
+    batch = prepare(model.artifact.model, model.schema.canonical(people(400)))
+    tilt = calibrate_expected(model.config, model.artifact.model, batch, 300)
+    assert apart(model, tilt) < 0.7 * apart(model, None)
+    again = calibrate_expected(model.config, model.artifact.model, batch, 300)
+    assert torch.equal(tilt, again)
 
 
 def test_only_drawn_rows_of_the_run_s_own_settings_feel_it(model: DiffLM, tilt: torch.Tensor) -> None:

@@ -15,6 +15,7 @@ from difflm.training.plan import (
     MOST_EPOCHS,
     MOST_ROUND,
     calibration_rows,
+    expected_rows,
     make_plans,
     with_leftover,
 )
@@ -65,6 +66,11 @@ def test_calibration_takes_what_the_limit_allows_and_no_more_than_the_table_need
     assert calibration_rows(Config(), Size(400, 10.0)) == 800
     for changes in ({"time_limit": 0.1}, {"prior.calibration": 0}, {"sample.temperature": 0}):
         assert calibration_rows(Config.from_preset("standard", changes), Size(10**6, 40.0)) == 0
+    wide = Size(2400, 400.0)
+    assert not calibration_rows(Config.from_preset("quick"), wide)
+    assert 64 <= expected_rows(Config.from_preset("quick"), wide) < 2400
+    assert expected_rows(Config(), ADULT) == 0  # it is generated for
+    assert expected_rows(Config.from_preset("quick", {"prior.calibration": 0}), wide) == 0
     uncalibrated, usual = (
         sum(plan.seconds or 0 for plan in make_plans(config, ADULT).values())
         for config in (Config.from_preset("standard", {"prior.calibration": 0}), Config())

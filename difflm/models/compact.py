@@ -153,13 +153,25 @@ class CompactDecoder(Decoder):
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Negative log-likelihood (B, T) in nats of `ids` given what is injected; PAD costs 0."""
+        return self.losses(self.states(injected, ids, slots, hidden, added), ids, slots)
+
+    def states(
+        self,
+        injected: Injected,
+        ids: torch.Tensor,
+        slots: torch.Tensor,
+        hidden: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """What predicts each of `ids`, (B, T, D)."""
         x = self.inputs(ids, slots, hidden, added)
         if injected.shift is not None:
             x = x + injected.shift[:, None]
         x = torch.cat([injected.prompt, x], dim=1)
         for block, memory in zip(self.blocks, self.remembered(injected.memory), strict=True):
             x = block(x, causal=True, memory=memory)
-        return self.losses(self.norm(x[:, injected.prompt.shape[1] :]), ids, slots)
+        normed: torch.Tensor = self.norm(x[:, injected.prompt.shape[1] :])
+        return normed
 
     def losses(self, x: torch.Tensor, ids: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """Cross-entropy (B, T), each position against the tokens of its own slot only."""

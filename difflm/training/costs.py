@@ -33,7 +33,9 @@ DOCUMENT_SECONDS = 70.0
 SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
 """Rows and documents that a finished run keeps as its first sample; fewer where rows are long."""
 USE_TOKENS, LEAST_USE_TOKENS, USE_SHARE = 250_000, 10_000, 0.08
-"""Tokens of held-out rows that are rebuilt for the latent use, and the share of the time limit for it at most."""
+"""Tokens of held-out rows that are rebuilt for the latent use, and the share of the time limit for it at most;"""
+LEAST_USE_ROWS = 100
+"""but so many rows whatever that takes, if they are there: those that are long have many cells each."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def other_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     """All that a training takes beside its stages and the calibration, on the reference machine."""
     if size.weights:
         return DOCUMENT_SECONDS
-    used = min(use_tokens(config, size.tokens, speed), size.rows * size.tokens / 8)
+    used = max(use_tokens(config, size.tokens, speed), LEAST_USE_ROWS * size.tokens)
+    used = min(used, size.rows * size.tokens / 8)
     written = 2 * used + shown_rows(size.tokens) * size.tokens
     reading = size.rows * size.tokens / READ_TOKENS
     writing = writing_seconds(written, size.tokens)

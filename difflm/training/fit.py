@@ -27,12 +27,12 @@ from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.priors.gmm import MixturePrior
 from difflm.schema import Schema
-from difflm.training.calibrate import calibrate
+from difflm.training.calibrate import calibrate, calibrate_expected
 from difflm.training.costs import Size, latent_rows
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.look import LOOKED_AT, Look
-from difflm.training.plan import LEAST_BATCH, calibration_rows, make_plans, with_leftover
+from difflm.training.plan import LEAST_BATCH, calibration_rows, expected_rows, make_plans, with_leftover
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
@@ -114,6 +114,8 @@ def train_all(
         tilt = None
         if rows := calibration_rows(config, size, speed):
             tilt = ranks.Ranks(accelerator).decided(lambda: calibrate(config, model, prior, batch, rows))
+        elif rows := expected_rows(config, size, speed):
+            tilt = ranks.Ranks(accelerator).decided(lambda: calibrate_expected(config, model, batch, rows))
     except Stopped:
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)

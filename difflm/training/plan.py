@@ -34,6 +34,9 @@ CALIBRATION_SHARE = 0.04
 """Of the time limit at most for generating and counting (training/calibrate.py)."""
 LEAST_ROUND, MOST_ROUND = 512, 16_384
 """Rows of a round of that: with fewer the counts are noise, with more nothing is gained."""
+LEAST_EXPECTED, EXPECTED_TOKENS = 64, 400_000
+"""Rows at least, and tokens at most, of the calibration that generates nothing: it is for rows too long to be generated
+in that time."""
 LM_EVALUATIONS, LEAST_EVALUATIONS, LOOKING_SHARE = 4, 2, 0.35
 """Evaluations of stage 0; of each stage at least; and what they may take of its time at most."""
 MOST_EPOCHS = {"lm": 2.0, "vae": 30.0, "prior": 200.0}
@@ -146,10 +149,25 @@ def calibration_rows(config: Config, size: Size, speed: float = 1.0) -> int:
     """Rows to generate in each round of calibration: at most twice the table; 0 where time is too short, or it is
     off."""
     rounds = config.prior.calibration
-    if not rounds or config.decoder.kind != "compact" or config.sample.temperature == 0:
+    if not calibrated(config):
         return 0
     rows = CALIBRATION_SHARE * config.time_limit * 60 * speed * WRITTEN_TOKENS / size.tokens / rounds
     return 0 if rows < LEAST_ROUND else int(min(rows, MOST_ROUND, max(LEAST_ROUND, 2 * size.rows)))
+
+
+def expected_rows(config: Config, size: Size, speed: float = 1.0) -> int:
+    """Training rows of the calibration that generates nothing, which is for where `calibration_rows` has no time."""
+    if not calibrated(config) or calibration_rows(config, size, speed):
+        return 0
+    rows = CALIBRATION_SHARE * config.time_limit * 60 * speed * REFERENCE_RATE
+    rows /= row_operations(config, size, "vae") / 3
+    rows = int(min(rows, size.rows, EXPECTED_TOKENS / size.tokens))
+    return rows if rows >= LEAST_EXPECTED else 0
+
+
+def calibrated(config: Config) -> bool:
+    """Whether what is generated is to be brought to the frequencies of the training rows."""
+    return bool(config.prior.calibration and config.decoder.kind == "compact" and config.sample.temperature)
 
 
 def _affordable(batch: int, cost: float, seconds: float) -> int:
