@@ -168,6 +168,20 @@ def test_a_machine_that_was_busy_for_a_while_gets_its_steps_back(
     assert told[0].startswith("slower") and any(t.startswith("faster") for t in told) == (steps == 800)
 
 
+@pytest.mark.parametrize(("seconds", "steps"), [(0.2, 1000), (1.2, 578)])
+def test_evaluations_to_come_are_reckoned(seconds: float, steps: int) -> None:
+    rows: list[dict[str, Any]] = []
+    loop = make_loop(Host(rows.append), steps=1000, seconds=10.0, evaluations=4)
+    while loop.step < loop.steps:
+        loop.step, loop.seconds = loop.step + 1, loop.seconds + 0.009
+        if loop.progress >= (loop.evaluated + 1) / 4 - 1e-9:
+            loop.evaluated, loop.evaluating = loop.evaluated + 1, loop.evaluating + seconds
+            loop.seconds += seconds
+        loop._keep_to_time()
+    assert loop.step == pytest.approx(steps, rel=0.15) and loop.seconds < 11
+    assert len([row for row in rows if "pace" in row["event"]]) == (steps < 1000)
+
+
 def test_every_row_is_seen_once_a_pass() -> None:
     loop = make_loop(Host())
     seen = []

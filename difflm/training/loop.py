@@ -64,7 +64,9 @@ class Loop:
         self.steps, self.step, self.seconds = plan.steps, 0, 0.0
         self.next_check = 0.0
         self.looks = [(0, 0.0)]
-        """Step and seconds at the last looks at the clock."""
+        """Step and seconds, without those of evaluations, at the last looks at the clock."""
+        self.evaluated, self.evaluating = 0, 0.0
+        """Evaluations of this process, and the seconds that they took."""
         self.best_score, self.bad = float("inf"), 0
         self.best: dict[str, torch.Tensor] = {}
         self.best_step = 0
@@ -128,8 +130,12 @@ class Loop:
                 next_evaluation = (
                     int(self.progress * self.plan.evaluations + 1e-9) + 1
                 ) / self.plan.evaluations
+                before = self.host.seconds
                 if self._evaluate():
                     self.steps = self.step
+                self.evaluated += 1
+                self.evaluating += self.host.seconds - before
+                self.seconds = self.host.seconds - start
             if self.ranks.main:
                 self._keep_to_time()
             self.steps, stop = self.ranks.agreed((self.steps, self.host.should_stop()))
@@ -262,7 +268,7 @@ class Loop:
 
     def _keep_to_time(self) -> None:
         """Plan fewer steps while this machine is more than a tenth slower than planned, up to the plan's again when it
-        recovers; asked now and then, by the pace since the look before the last."""
+        recovers; asked now and then, by the pace since the look before the last and by what evaluations still take."""
         limit = self.plan.seconds
         if limit is None or self.step < min(20, self.plan.steps // 4) or self.progress < self.next_check:
             return
@@ -270,10 +276,14 @@ class Loop:
             return  # evaluated for the last time: more steps would need another one
         self.next_check = self.progress + CHECK_EVERY
         step, seconds = self.looks[0]
-        self.looks = [*self.looks[-1:], (self.step, self.seconds)]
-        pace = (self.seconds - seconds) / max(self.step - step, 1)
-        expected = self.seconds + (self.steps - self.step) * pace
-        room = self.step + max(int((limit - self.seconds) / pace), 0)
+        stepping = self.seconds - self.evaluating
+        self.looks = [*self.looks[-1:], (self.step, stepping)]
+        pace = (stepping - seconds) / max(self.step - step, 1)
+        looking = self.evaluating / max(self.evaluated, 1)
+        looking *= self.plan.evaluations - int(self.progress * self.plan.evaluations + 1e-9)
+        expected = self.seconds + (self.steps - self.step) * pace + looking
+        left = max(limit - self.seconds, 0.0)
+        room = self.step + int(max(left - looking, left / 2) / pace)  # fewer steps, not an end in the middle
         steps = min(room, self.plan.steps)
         slower = expected > 1.1 * limit and steps < self.steps
         faster = expected < 0.95 * limit and steps > self.steps and self.cooling is None
