@@ -26,8 +26,9 @@ LEAST_LATENTS, LEAST_LATENT_TOKENS = 10_000, 1_000_000
 """but so many rows, or tokens where that are fewer rows."""
 WRITTEN_TOKENS, TWICE_TOKENS = 25_000.0, 300
 """Tokens of short rows that the compact decoder writes in a second; the length at which each takes twice as long."""
-START_SECONDS, READ_TOKENS = 5.0, 2_000_000
-"""Imports, saving and the map; tokens of rows that are read, split, typed and made tokens in a second."""
+START_SECONDS, READ_TOKENS, COLUMN_SECONDS = 5.0, 2_000_000, 0.01
+"""Imports, saving and the map; tokens of rows that are read, split, typed and made tokens in a second; and what each
+column, of a token or a little more, takes beside its rows."""
 DOCUMENT_SECONDS = 70.0
 """All that is not training, of documents."""
 SHOWN_ROWS, SHOWN_DOCUMENTS, SHOWN_TOKENS = 1000, 50, 60_000
@@ -126,6 +127,6 @@ def other_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     used = max(use_tokens(config, size.tokens, speed), LEAST_USE_ROWS * size.tokens)
     used = min(used, size.rows * size.tokens / 8)
     written = 2 * used + shown_rows(size.tokens) * size.tokens
-    reading = size.rows * size.tokens / READ_TOKENS
+    reading = size.rows * size.tokens / READ_TOKENS + COLUMN_SECONDS * size.tokens
     writing = writing_seconds(written, size.tokens)
     return START_SECONDS + reading + encoding_seconds(config, size, speed) + writing
