@@ -133,7 +133,8 @@ def test_two_clicks_start_one_and_a_second_run_waits(chrome: Any, place: tuple[d
         first.get_by_role("button", name="Stop and save").wait_for()
         start(second)
         second.get_by_text("Waits until the run before it has ended").wait_for()
-        assert {run.name: run.status.state for run in list_runs(root)} == {"one": "running", "two": "queued"}
+        states = {"one": "running", "two": "queued"}
+        until(lambda: {run.name: run.status.state for run in list_runs(root)} == states)
         first.get_by_role("button", name="Stop and save").click()
         until(lambda: Run.open(root / "two").status.state == "running")
         second.get_by_text("1 · Language of the records").wait_for()
