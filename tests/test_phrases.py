@@ -11,7 +11,8 @@ from torch import nn
 
 from difflm.formats.codec import FittedCodec
 from difflm.formats.phrases import LEAST_ROWS, LENGTH, frequent
-from difflm.models.compact import CompactDecoder, Writer
+from difflm.models.compact import CompactDecoder
+from difflm.models.compact_writer import Writer
 from difflm.models.phrases import Phrases
 from difflm.schema import Schema
 

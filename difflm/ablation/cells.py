@@ -142,15 +142,13 @@ class Cells:
 
     def _tilt(self, made: Artifact) -> torch.Tensor | None:
         """Calibration of its own: that of the base belongs to the base's prior and draws."""
-        from difflm.training.calibrate import calibrate
+        from difflm.training.calibrate import fit_tilt
         from difflm.training.costs import Size
         from difflm.training.fit import mean_tokens, prepare
-        from difflm.training.plan import calibration_rows
 
         train = self.table.dataset.train
         batch = prepare(made.model, made.schema.canonical(train))
-        rows = calibration_rows(made.config, Size(len(train), mean_tokens(batch)))
-        return calibrate(made.config, made.model, made.prior, batch, rows) if rows else None
+        return fit_tilt(made.config, made.model, made.prior, batch, Size(len(train), mean_tokens(batch)))
 
     def _base_model(self, seed: int) -> DiffLM:
         if self._base is None or self._base[0] != seed:

@@ -26,6 +26,8 @@ from difflm.models.vae import LatentLM
 from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.seeding import seeded
+from difflm.training.costs import Size
+from difflm.training.plan import calibration_rows, expected_rows
 
 FEW = 10.0
 """Rows added to each count: a token that hardly occurs keeps its weight."""
@@ -35,6 +37,18 @@ SOLVING = 8
 """Rounds in which the weights of a slot are found on predictions that are made once."""
 PASSED_TOKENS = 16_384
 """Tokens that go through the decoder at once."""
+
+
+def fit_tilt(
+    config: Config, model: LatentLM, prior: Prior, batch: Batch, size: Size, speed: float = 1.0
+) -> torch.Tensor | None:
+    """The tilt (V,) for rows of `prior`, by what a machine of this `speed` has time for; None where it is off, or has
+    no time at all."""
+    if rows := calibration_rows(config, size, speed):
+        return calibrate(config, model, prior, batch, rows)
+    if rows := expected_rows(config, size, speed):
+        return calibrate_expected(config, model, batch, rows)
+    return None
 
 
 @torch.no_grad()
@@ -73,10 +87,11 @@ def calibrate_expected(config: Config, model: LatentLM, batch: Batch, rows: int)
                 *model.encode({k: v[part].to(decoder.device) for k, v in batch.items()}), eps[0]
             )
             sigma = z.new_full((len(part),), settings.noise)
-            parts.append(decoder.states(model.inject(z + sigma[:, None] * eps[1], sigma), ids, slots).float())
+            states = decoder.states(model.inject(z + sigma[:, None] * eps[1], sigma), ids, slots)
+        parts.append(states[:, : decoder.codec.fixed].float())
     states, head, tilt = torch.cat(parts), decoder.head.rows(), torch.zeros_like(real)
     few = FEW_EXPECTED / len(chosen)
-    for place in range(min(decoder.codec.fixed, states.shape[1])):
+    for place in range(states.shape[1]):
         at = decoder.codec.slots[place].tokens
         logits = decoder.slot_logits(states[:, place], place, head).float().cpu()
         for _ in range(SOLVING):

@@ -27,12 +27,12 @@ from difflm.precision import mixed
 from difflm.priors.base import Prior
 from difflm.priors.gmm import MixturePrior
 from difflm.schema import Schema
-from difflm.training.calibrate import calibrate, calibrate_expected
+from difflm.training.calibrate import fit_tilt
 from difflm.training.costs import Size, latent_rows
 from difflm.training.host import Host, Stopped
 from difflm.training.lm import train_lm
 from difflm.training.look import LOOKED_AT, Look
-from difflm.training.plan import LEAST_BATCH, calibration_rows, expected_rows, make_plans, with_leftover
+from difflm.training.plan import LEAST_BATCH, make_plans, with_leftover
 from difflm.training.prior import Latents, train_prior
 from difflm.training.vae import train_vae
 
@@ -111,11 +111,7 @@ def train_all(
         stage = "prior"
         plan = with_leftover(plans, left)
         prior = train_prior(config, plan, latents[0], latents[1], host, accelerator)
-        tilt = None
-        if rows := calibration_rows(config, size, speed):
-            tilt = ranks.Ranks(accelerator).decided(lambda: calibrate(config, model, prior, batch, rows))
-        elif rows := expected_rows(config, size, speed):
-            tilt = ranks.Ranks(accelerator).decided(lambda: calibrate_expected(config, model, batch, rows))
+        tilt = ranks.Ranks(accelerator).decided(lambda: fit_tilt(config, model, prior, batch, size, speed))
     except Stopped:
         latents = [encode_batch(model, batch, encoded), encode_batch(model, held)]
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)

@@ -61,19 +61,16 @@ class Loop:
             )
         threads = 1 if plan.accumulation > 1 else threads
         self.shards = Shards(whole, accelerator.device, self.ranks.count, threads)
-        self.steps, self.step, self.seconds = plan.steps, 0, 0.0
-        self.next_check = 0.0
+        self.steps, self.step, self.seconds, self.next_check = plan.steps, 0, 0.0, 0.0
         self.looks = [(0, 0.0)]
         """Step and seconds, without those of evaluations, at the last looks at the clock."""
         self.evaluated, self.evaluating = 0, 0.0
         """Evaluations of this process, and the seconds that they took."""
-        self.best_score, self.bad = float("inf"), 0
+        self.best_score, self.bad, self.best_step = float("inf"), 0, 0
         self.best: dict[str, torch.Tensor] = {}
-        self.best_step = 0
         self.cooling: Cooling | None = None
-        self.optimizers = [
-            accelerator.prepare(o) for o in make_optimizers(module, plan.lr, plan.muon_lr, plan.weight_decay)
-        ]
+        made = make_optimizers(module, plan.lr, plan.muon_lr, plan.weight_decay)
+        self.optimizers = [accelerator.prepare(one) for one in made]
         self.average = Average(module, plan.ema) if plan.ema else None
         self.order: tuple[int, torch.Tensor] = (-1, torch.empty(0, dtype=torch.long))
 
@@ -81,6 +78,10 @@ class Loop:
     def progress(self) -> float:
         """Share of the stage that is done."""
         return self.step / self.steps
+
+    @property
+    def _evaluations_due(self) -> int:
+        return int(self.progress * self.plan.evaluations + 1e-9)
 
     @property
     def course(self) -> float:
@@ -119,7 +120,7 @@ class Loop:
 
     def _steps(self, start: float) -> None:
         saved, reported = self.host.seconds, 0
-        next_evaluation = (int(self.progress * self.plan.evaluations) + 1) / self.plan.evaluations
+        next_evaluation = (self._evaluations_due + 1) / self.plan.evaluations
         while self.step < self.steps:
             logs = self._one_step()
             self.seconds = self.host.seconds - start
@@ -127,9 +128,7 @@ class Loop:
                 reported = int(self.progress * REPORTS)
                 self._report("train", self.ranks.mean_logs(logs))
             if self.progress >= next_evaluation - 1e-9 or self.step == self.steps:
-                next_evaluation = (
-                    int(self.progress * self.plan.evaluations + 1e-9) + 1
-                ) / self.plan.evaluations
+                next_evaluation = (self._evaluations_due + 1) / self.plan.evaluations
                 before = self.host.seconds
                 if self._evaluate():
                     self.steps = self.step
@@ -205,12 +204,8 @@ class Loop:
         while whole:
             epoch, at = divmod(first, self.rows)
             if self.order[0] != epoch:
-                self.order = (
-                    epoch,
-                    torch.randperm(
-                        self.rows, generator=seeded(self.plan.seed, self.plan.stage, "order", epoch)
-                    ),
-                )
+                generator = seeded(self.plan.seed, self.plan.stage, "order", epoch)
+                self.order = (epoch, torch.randperm(self.rows, generator=generator))
             part = self.order[1][at : at + whole]
             picked.append(part)
             first, whole = first + len(part), whole - len(part)
@@ -279,8 +274,7 @@ class Loop:
         stepping = self.seconds - self.evaluating
         self.looks = [*self.looks[-1:], (self.step, stepping)]
         pace = (stepping - seconds) / max(self.step - step, 1)
-        looking = self.evaluating / max(self.evaluated, 1)
-        looking *= self.plan.evaluations - int(self.progress * self.plan.evaluations + 1e-9)
+        looking = (self.plan.evaluations - self._evaluations_due) * self.evaluating / max(self.evaluated, 1)
         expected = self.seconds + (self.steps - self.step) * pace + looking
         left = max(limit - self.seconds, 0.0)
         room = self.step + int(max(left - looking, left / 2) / pace)  # fewer steps, not an end in the middle
