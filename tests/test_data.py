@@ -101,6 +101,12 @@ def test_unknown_target_and_kind_name_the_nearest_column() -> None:
         load(frame_of(z=1j))
 
 
+@pytest.mark.parametrize("source", [[{"a": 1}], {"a": [1, 2]}, 3], ids=["list", "dict", "number"])
+def test_what_is_no_source_is_refused_by_its_type(source: object) -> None:
+    with pytest.raises(DataError, match=f"a built-in set, but got {type(source).__name__}; give the rows"):
+        load(source)  # type: ignore[arg-type]
+
+
 MANY = [f"category {i}" for i in range(20_000)] * 2
 
 

@@ -91,8 +91,13 @@ def _frame(source: Source, draw: Draw) -> pd.DataFrame:
 
 
 def _check_name(source: Source | None) -> None:
-    """DataError with the nearest names for what is neither a file nor built in, where there are such."""
-    if source is None or isinstance(source, pd.DataFrame) or source in BUILTIN or Path(source).exists():
+    """DataError for what is no source at all, and with the nearest names for what is neither a file nor built in."""
+    if source is None or isinstance(source, pd.DataFrame):
+        return
+    if not isinstance(source, str | Path):
+        do = "give the rows themselves, as a data frame or a file"
+        raise DataError("a data frame, a path, or the name of a built-in set", type(source).__name__, do)
+    if source in BUILTIN or Path(source).exists():
         return
     if near := difflib.get_close_matches(str(source), BUILTIN, n=2):
         raise DataError("a file or a built-in set", repr(str(source)), f"did you mean {' or '.join(near)}?")
