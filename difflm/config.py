@@ -115,6 +115,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "prior.sigma_max": 80.0,
         "sample.temperature": 0.5,
         "sample.diffusion_steps": 50,
+        "sample.solver": "heun",
         "sample.noise": 0.0,
         "vae.noise_share": 0.0,
     },

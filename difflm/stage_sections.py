@@ -126,6 +126,9 @@ class SampleConfig(Section):
 
     temperature: float = Field(1.0, ge=0, le=2, description="Temperature of the decoder; 0 is greedy")
     noise: float = Field(0.4, ge=0, description="Sigma at which diffusion ends; the decoder is told of it")
-    diffusion_steps: int = Field(12, ge=2, description="Heun steps")
+    diffusion_steps: int = Field(12, ge=2, description="Steps of the diffusion")
+    solver: Literal["dpm++2m", "heun"] = Field(
+        "dpm++2m", description="How a step is taken: one call of the denoiser, or two (heun, as in the paper)"
+    )
     batch_size: int = Field(2048, ge=1, description="Records decoded at once")
     max_attempts: float = Field(200.0, ge=1, description="Attempts per wanted record before giving up")

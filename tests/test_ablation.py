@@ -139,4 +139,4 @@ def test_command_line(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     told = ["--axis", "sampling", "--seeds", "0", "--passes", "1", "--rows", "60", "--metrics", "shape"]
     assert execute(["ablate", "--data", str(table), *told, *sets, "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "### sampling" in out and "Heun steps 6" in out
+    assert "### sampling" in out and "diffusion steps 6" in out

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 from difflm.config import Config
 from difflm.diffusion.loss import edm_loss
-from difflm.diffusion.sampler import heun, karras_sigmas
+from difflm.diffusion.sampler import SOLVERS, karras_sigmas
 from difflm.errors import ConfigError
 from difflm.priors import PRIORS, load_prior
 from difflm.seeding import seeded
@@ -30,13 +30,38 @@ def test_sigmas_fall_from_80_to_the_end(steps: int, end: float) -> None:
     assert (sigmas.diff() < 0).all()
 
 
-def test_heun_with_the_ideal_denoiser_gives_the_gaussian() -> None:
-    generator = torch.Generator().manual_seed(0)
+@pytest.mark.parametrize("solver", list(SOLVERS))
+def test_solvers_with_the_ideal_denoiser_give_the_gaussian(solver: str) -> None:
+    generator, solve = torch.Generator().manual_seed(0), SOLVERS[solver]
     start = torch.randn(4000, 1, generator=generator) * 80
-    made = heun(exact_gaussian(2.0, 0.5), start, karras_sigmas(18))
+    made = solve(exact_gaussian(2.0, 0.5), start, karras_sigmas(18))
     assert made.mean() == pytest.approx(2.0, abs=0.05) and made.std() == pytest.approx(0.5, abs=0.05)
-    noisy = heun(exact_gaussian(2.0, 0.5), start, karras_sigmas(18, end=0.5))
+    noisy = solve(exact_gaussian(2.0, 0.5), start, karras_sigmas(18, end=0.5))
     assert noisy.std() == pytest.approx((0.5**2 + 0.5**2) ** 0.5, abs=0.05)
+
+
+def off(solver: str, steps: int) -> tuple[float, int]:
+    """How far the end is from the exact one, root mean square, and the calls of the denoiser."""
+    start, calls = torch.linspace(-20, 20, 101)[:, None], 0
+
+    def ideal(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return exact_gaussian(2.0, 0.5)(x, sigma)
+
+    made = SOLVERS[solver](ideal, start, karras_sigmas(steps, high=10.0, end=0.4))
+    exact = 2.0 + (start - 2.0) * ((0.5**2 + 0.4**2) / (0.5**2 + 10.0**2)) ** 0.5
+    return (made - exact).square().mean().sqrt().item(), calls
+
+
+@pytest.mark.parametrize("solver", list(SOLVERS))
+def test_solvers_are_of_second_order(solver: str) -> None:
+    assert 3 < off(solver, 24)[0] / off(solver, 48)[0] < 6
+
+
+def test_the_default_solver_comes_nearer_with_half_the_calls() -> None:
+    (one, calls), (two, twice) = off("dpm++2m", 12), off("heun", 12)
+    assert one < two and (calls, twice) == (12, 24)
 
 
 def test_the_ideal_denoiser_has_the_lower_loss() -> None:

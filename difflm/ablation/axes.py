@@ -121,7 +121,8 @@ AXES: dict[str, list[Variant]] = {
     "sampling": [
         *_named("sample.noise", 0.0, 0.2, 0.8, word="diffusion ends at sigma"),
         *_named("sample.temperature", 0.5, 0.8, 0.9, word="temperature"),
-        *_named("sample.diffusion_steps", 6, 24, word="Heun steps"),
+        *_named("sample.diffusion_steps", 6, 24, word="diffusion steps"),
+        Variant("solver Heun", {"sample.solver": "heun"}),
         Variant("no calibration", {"prior.calibration": 0}),
     ],
 }

@@ -131,8 +131,8 @@ class Cells:
         if variant.level == "prior":
             prior = self._other_prior(base, config)
         elif isinstance(prior, DiffusionPrior):
-            steps = config.sample.diffusion_steps
-            prior = DiffusionPrior(prior.denoise, prior.normaliser, prior.config, steps)
+            steps, solver = config.sample.diffusion_steps, config.sample.solver
+            prior = DiffusionPrior(prior.denoise, prior.normaliser, prior.config, steps, solver)
         made = replace(base.artifact, config=config, prior=prior)
         return DiffLM(replace(made, tilt=self._tilt(made)), base.run)
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from difflm.diffusion.denoiser import Denoiser
 from difflm.diffusion.precond import Precond
-from difflm.diffusion.sampler import heun, karras_sigmas
+from difflm.diffusion.sampler import SOLVERS, karras_sigmas
 from difflm.latent.draws import even_normal
 from difflm.latent.normaliser import Normaliser
 from difflm.precision import mixed
@@ -25,8 +25,11 @@ class DiffusionPrior(Prior):
 
     kind = "diffusion"
 
-    def __init__(self, denoise: Precond, normaliser: Normaliser, config: PriorConfig, steps: int) -> None:
-        self.denoise, self.normaliser, self.config, self.steps = denoise.eval(), normaliser, config, steps
+    def __init__(
+        self, denoise: Precond, normaliser: Normaliser, config: PriorConfig, steps: int, solver: str
+    ) -> None:
+        self.denoise, self.normaliser, self.config = denoise.eval(), normaliser, config
+        self.steps, self.solver = steps, solver
 
     def sample(self, n: int, generator: torch.Generator, noise: float = 0.0) -> torch.Tensor:
         """Diffusion ends at sigma = `noise`: the last stretch, which only removes it, is left out."""
@@ -36,14 +39,14 @@ class DiffusionPrior(Prior):
         # Standardised latents with noise of the first sigma have this scale.
         start = start * torch.sqrt(1 + sigmas[0] ** 2)
         with mixed(device):
-            x = heun(self.denoise, start.to(device), sigmas)
+            x = SOLVERS[self.solver](self.denoise, start.to(device), sigmas)
         return self.normaliser.invert(x.cpu())
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"denoiser.{k}": v.contiguous() for k, v in self.denoise.network.state_dict().items()}
         save_file({**tensors, **self.normaliser.tensors()}, folder / "diffusion.safetensors")
-        settings = {"steps": self.steps, "prior": self.config.model_dump()}
+        settings = {"steps": self.steps, "solver": self.solver, "prior": self.config.model_dump()}
         (folder / "diffusion.json").write_text(json.dumps(settings, indent=1))
 
     @classmethod
@@ -56,4 +59,5 @@ class DiffusionPrior(Prior):
         net.load_state_dict(
             {k.removeprefix("denoiser."): v for k, v in tensors.items() if k.startswith("denoiser.")}
         )
-        return cls(Precond(net), normaliser, config, settings["steps"])
+        # Priors of before there was a choice.
+        return cls(Precond(net), normaliser, config, settings["steps"], settings.get("solver", "heun"))

@@ -85,4 +85,5 @@ def train_diffusion(
         return {"loss": loss.item(), "kind": "diffusion", "score": loss.item()}
 
     Loop(plan, denoise, len(train[0]), draw, loss_of, evaluate, host, accelerator).run()
-    return DiffusionPrior(denoise, normaliser, config.prior, config.sample.diffusion_steps)
+    sample = config.sample
+    return DiffusionPrior(denoise, normaliser, config.prior, sample.diffusion_steps, sample.solver)
