@@ -42,6 +42,7 @@ HELD_TOKENS, HELD_DOCUMENT_TOKENS = 2**16, 2**14
 """And most tokens of these rows, and of documents."""
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
+NO_TIME = "the time limit has no room for stage 0; its time goes to stage 1"
 CHECKED = 64
 """Records whose tokens are counted before a language model is loaded."""
 
@@ -99,8 +100,10 @@ def train_all(
     stage = "lm"
     try:
         if isinstance(model.decoder, CompactDecoder):
-            if config.lm.share:
+            if plans["lm"].steps:
                 train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
+            elif config.lm.share:
+                host.on_progress({"event": "note", "stage": stage, "text": NO_TIME})
             model.decoder.requires_grad_(config.decoder.joint)
             model.decoder.stress(codec.schema.target, config.vae.target_weight)
         stage = "vae"

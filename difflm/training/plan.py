@@ -37,8 +37,9 @@ LEAST_ROUND, MOST_ROUND = 512, 16_384
 LEAST_EXPECTED, EXPECTED_TOKENS = 64, 400_000
 """Rows at least, and tokens at most, of the calibration that generates nothing: it is for rows too long to be generated
 in that time."""
-LM_EVALUATIONS, LEAST_EVALUATIONS, LOOKING_SHARE = 4, 2, 0.35
-"""Evaluations of stage 0; of each stage at least; and what they may take of its time at most."""
+LM_EVALUATIONS, LEAST_EVALUATIONS, LOOKING_SHARE, MOST_LOOKING = 4, 2, 0.35, 2 / 3
+"""Evaluations of stage 0; of each stage at least; what they may take of its time at most; and what so few may, beyond
+which there is one."""
 MOST_EPOCHS = {"lm": 2.0, "vae": 30.0, "prior": 200.0}
 ENOUGH_STEPS = {"lm": 120, "vae": 1500, "prior": 3000}
 """Passes over the table at most. Beyond, rows are learned by heart (stage 1: the learning rate has to come down before
@@ -50,20 +51,26 @@ LEAST_BATCH = 8
 
 
 def make_plans(config: Config, size: Size, speed: float = 1.0, device: str = "cpu") -> dict[str, Plan]:
-    """A Plan for each stage: "lm" (share may be 0), "vae", "prior"; `speed` is that of `machine_speed`."""
+    """A Plan for each stage: "lm" (no steps: left out), "vae", "prior"; `speed` is that of `machine_speed`."""
     compact = config.decoder.kind == "compact"
     lm_share = config.lm.share if compact else 0.0
     prior_share = config.prior.share if config.prior.kind == "diffusion" else 0.05
-    shares = {"lm": lm_share, "vae": 1 - lm_share - prior_share, "prior": prior_share}
     budget = training_seconds(config, size, speed)
+    short = budget * lm_share * speed < evaluation_seconds(config, size, "lm")
+    if short and config.decoder.joint and not config.lm.epochs:
+        lm_share = 0.0  # it would end before it could be looked at once
+    shares = {"lm": lm_share, "vae": 1 - lm_share - prior_share, "prior": prior_share}
     seconds = {stage: budget * share for stage, share in shares.items()}
     launched = LAUNCHED_SECONDS if device == "cuda" else dict.fromkeys(LAUNCHED_SECONDS, 1e-9)
     batch = _batch(config.vae.batch_size, size.rows)
     batch = _affordable(batch, row_operations(config, size, "vae"), seconds["vae"] * speed / 2)
-    return {
+    plans = {
         stage: _language_plan(stage, config, size, batch, seconds[stage], speed, launched[stage])
         for stage in ("lm", "vae")
-    } | {"prior": _prior_plan(config, size, seconds["prior"], speed, launched["prior"])}
+    }
+    if not lm_share:
+        plans["lm"].steps = 0
+    return plans | {"prior": _prior_plan(config, size, seconds["prior"], speed, launched["prior"])}
 
 
 def training_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
@@ -82,7 +89,8 @@ def _language_plan(
     vae = config.vae
     looking = evaluation_seconds(config, size, stage)
     evaluations = vae.evaluations if stage == "vae" else LM_EVALUATIONS
-    evaluations = min(evaluations, max(LEAST_EVALUATIONS, int(LOOKING_SHARE * seconds * speed / looking)))
+    least = LEAST_EVALUATIONS if LEAST_EVALUATIONS * looking <= MOST_LOOKING * seconds * speed else 1
+    evaluations = min(evaluations, max(least, int(LOOKING_SHARE * seconds * speed / looking)))
     spent = max(seconds * speed - evaluations * looking, 0.5 * seconds * speed)
     length = 1 + config.lm.copy_share if stage == "lm" else 1.0
     cost = length * row_operations(config, size, stage)
