@@ -9,6 +9,8 @@ from difflm.config import Config
 REFERENCE_RATE = 1.85e11
 """Floating-point operations a second that training reaches on the two CPU cores of the README's figures
 (benchmarks/speed.py), with a little room: what is cut by the clock is not repeatable, what ends early is."""
+FORWARDS = 1.5
+"""What only goes forwards takes so many times a third of a step (encoding 2,400 rows of 249 tokens)."""
 FOREIGN_RATE = 6.5e10
 """REFERENCE_RATE of a decoder of transformers beside an encoder of ours."""
 EVALUATION_ROWS, EVALUATION_DOCUMENTS = 8_000, 1_500
@@ -92,7 +94,7 @@ def latent_rows(config: Config, size: Size, speed: float = 1.0) -> int:
     """Training rows that are encoded at the end: all of a table of common size; of documents, where each costs far more
     in training, as many as are wanted."""
     seconds = ENCODING_SHARE * config.time_limit * 60 * speed
-    affordable = seconds * REFERENCE_RATE / encoder_operations(config, size)
+    affordable = seconds * REFERENCE_RATE / FORWARDS / encoder_operations(config, size)
     least = min(LEAST_LATENTS, LEAST_LATENT_TOKENS / size.tokens)
     most = max(LEAST_LATENTS, LATENT_TOKENS / size.tokens)
     return int(min(size.rows, most if size.weights else min(most, max(affordable, least))))
@@ -100,7 +102,7 @@ def latent_rows(config: Config, size: Size, speed: float = 1.0) -> int:
 
 def encoding_seconds(config: Config, size: Size, speed: float = 1.0) -> float:
     """Of these rows, on the reference machine."""
-    return latent_rows(config, size, speed) * encoder_operations(config, size) / REFERENCE_RATE
+    return latent_rows(config, size, speed) * encoder_operations(config, size) * FORWARDS / REFERENCE_RATE
 
 
 def writing_seconds(written: float, tokens: float) -> float:

@@ -42,6 +42,8 @@ HELD_TOKENS, HELD_DOCUMENT_TOKENS = 2**16, 2**14
 """And most tokens of these rows, and of documents."""
 ENCODED_TOKENS = 2**16
 """Tokens that go through the encoder at once."""
+ALONE_TOKENS, LEAST_LOOKED = 2**15, 64
+"""Tokens of the rows that the decoder alone is asked about, and so many rows at least."""
 NO_TIME = "the time limit has no room for stage 0; its time goes to stage 1"
 CHECKED = 64
 """Records whose tokens are counted before a language model is loaded."""
@@ -144,7 +146,9 @@ def decoder_alone_nats(model: LatentLM, batch: Batch) -> float:
     """What a row of `batch` costs the decoder without a latent, in nats."""
     device = next(model.parameters()).device
     model.eval()
-    part = {k: v[:LOOKED_AT].to(device) for k, v in batch.items()}
+    longest = max(v.shape[1] for v in batch.values() if v.ndim > 1)
+    rows = min(LOOKED_AT, max(LEAST_LOOKED, ALONE_TOKENS // longest))
+    part = {k: v[:rows].to(device) for k, v in batch.items()}
     with mixed(device):
         null = model.decoder.null(len(next(iter(part.values()))))
         return float(model.decoder.row_nll(null, part).float().mean())

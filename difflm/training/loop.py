@@ -274,7 +274,8 @@ class Loop:
         stepping = self.seconds - self.evaluating
         self.looks = [*self.looks[-1:], (self.step, stepping)]
         pace = (stepping - seconds) / max(self.step - step, 1)
-        looking = (self.plan.evaluations - self._evaluations_due) * self.evaluating / max(self.evaluated, 1)
+        each = self.evaluating / self.evaluated if self.evaluated else self.plan.looking
+        looking = (self.plan.evaluations - self._evaluations_due) * each
         expected = self.seconds + (self.steps - self.step) * pace + looking
         left = max(limit - self.seconds, 0.0)
         room = self.step + int(max(left - looking, left / 2) / pace)  # fewer steps, not an end in the middle

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from difflm.config import Config
 from difflm.training.costs import (
+    FORWARDS,
     REFERENCE_RATE,
     WRITTEN_TOKENS,
     Size,
@@ -114,6 +115,7 @@ def _language_plan(
         seconds=None if epochs else seconds,
         ema=vae.ema,
         evaluations=evaluations,
+        looking=looking / speed,
         patience=vae.patience if stage == "vae" else 2,
         cooldown=vae.cooldown if stage == "vae" else 0.0,
     )
@@ -168,7 +170,7 @@ def expected_rows(config: Config, size: Size, speed: float = 1.0) -> int:
     if not calibrated(config) or calibration_rows(config, size, speed):
         return 0
     rows = CALIBRATION_SHARE * config.time_limit * 60 * speed * REFERENCE_RATE
-    rows /= row_operations(config, size, "vae") / 3
+    rows /= row_operations(config, size, "vae") / 3 * FORWARDS
     rows = int(min(rows, size.rows, EXPECTED_TOKENS / size.tokens))
     return rows if rows >= LEAST_EXPECTED else 0
 

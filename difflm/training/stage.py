@@ -28,6 +28,8 @@ class Plan:
     weight_decay: float = 0.01
     ema: float = 0.0
     evaluations: int = 10
+    looking: float = 0.0
+    """Seconds that one of them is reckoned to take, until one has been seen."""
     patience: int = 4
     accumulation: int = 1
     """Parts that a process takes its rows of a step in, one after the other: less memory, the same step."""
