@@ -182,6 +182,14 @@ def test_evaluations_to_come_are_reckoned(seconds: float, steps: int) -> None:
     assert len([row for row in rows if "pace" in row["event"]]) == (steps < 1000)
 
 
+def test_the_only_evaluation_is_reckoned_before_it_was_seen() -> None:
+    loop = make_loop(Host(), steps=1000, seconds=10.0, evaluations=1, looking=4.0)
+    while loop.step < loop.steps:
+        loop.step, loop.seconds = loop.step + 1, loop.seconds + 0.009
+        loop._keep_to_time()
+    assert loop.seconds + 4.0 < 11 and loop.step == pytest.approx(667, rel=0.1)
+
+
 def test_every_row_is_seen_once_a_pass() -> None:
     loop = make_loop(Host())
     seen = []

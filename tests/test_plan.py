@@ -32,7 +32,7 @@ def steps(config: Config, size: Size) -> dict[str, int]:
 def test_a_gpu_is_not_planned_to_be_faster_than_python() -> None:
     config = Config.from_preset("quick")
     slow, fast = (make_plans(config, ADULT, speed, "cuda") for speed in (20.0, 2000.0))
-    assert slow == fast
+    assert all(replace(slow[stage], looking=0) == replace(fast[stage], looking=0) for stage in slow)
     for stage, least in LAUNCHED_SECONDS.items():
         plan = fast[stage]
         assert plan.seconds is not None and plan.steps * least <= plan.seconds * 1.001
