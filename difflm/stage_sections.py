@@ -59,8 +59,11 @@ class VAEStageConfig(Section):
         lt=1,
         description="Share of decoder input tokens hidden; empty: a tenth, or none for a causal LM by path",
     )
-    jitter: float = Field(
-        1.5, ge=0, description="Numbers are moved by about so many bins in training (compact decoder)"
+    jitter: float | None = Field(
+        None,
+        ge=0,
+        description="Bins that numbers are moved by in training, so that rows are not learned by heart; "
+        "empty: 1.5, or 0 where numbers follow from each other (compact decoder)",
     )
     target_weight: float = Field(
         1.0,

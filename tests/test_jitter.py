@@ -8,7 +8,8 @@ import torch
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.models.tokens import prepare_tokens
 from difflm.schema import Schema
-from difflm.training.jitter import Jitter
+from difflm.training.jitter import USUAL, Jitter, usual_size
+from difflm.training.ties import follows
 
 ROWS = 12_000
 
@@ -80,3 +81,22 @@ def test_padding_stays_and_tables_without_numbers_pass(table: tuple[FittedCodec,
     own = FittedCodec.fit(schema, schema.canonical(words))
     tokens = prepare_tokens(own, schema.canonical(words))["ids"]
     assert (Jitter(own, tokens, 2.0).moved(tokens, torch.Generator()) == tokens).all()
+
+
+@pytest.mark.parametrize(("noise", "moved"), [(0.001, 0.0), (0.3, USUAL)])
+def test_numbers_that_follow_from_others_are_not_moved(noise: float, moved: float) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 3000))
+    total = a + noise * rng.normal(size=3000)
+    total[:300] = np.nan
+    frame = pd.DataFrame({"a": a, "kind": rng.choice(["x", "y"], 3000), "b": b, "sum": total})
+    schema = Schema.infer(frame)
+    rows = schema.canonical(frame)
+    codec = FittedCodec.fit(schema, rows)
+    assert usual_size(codec, prepare_tokens(codec, rows)["ids"]) == moved
+
+
+def test_a_table_without_two_numbers_has_nothing_that_follows() -> None:
+    for columns in (0, 1):
+        assert not follows(np.random.default_rng(0).random((2000, columns)), 1.0)
+    assert not follows(np.tile(np.arange(300.0)[:, None], 2), 1.0), "too few rows to tell"

@@ -8,12 +8,32 @@ V tokens, B rows, T positions.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from difflm.formats.codec import PAD, FittedCodec
+from difflm.training.ties import follows
 
 LEAST_BINS = 50
 """Fewer shared bins are coarse enough that a neighbour is another value."""
+USUAL, NEAR = 1.5, 2.0
+"""Bins of a move; and the moves within which a number must not follow from others, or none is moved."""
+ASKED_ROWS = 8_000
+"""Rows that are looked at for that."""
+
+
+def usual_size(codec: FittedCodec, train_ids: torch.Tensor) -> float:
+    """Bins to move numbers by where nobody says: none where some follow from others (training/ties.py)."""
+    jitter = Jitter(codec, train_ids, USUAL)
+    numbers = [
+        place for place, slot in enumerate(codec.slots[: codec.fixed]) if jitter.moves(slot.lo, slot.size)
+    ]
+    lows = torch.tensor([codec.slots[place].lo for place in numbers])
+    rows = (
+        torch.randperm(len(train_ids), generator=torch.Generator().manual_seed(0))[:ASKED_ROWS].sort().values
+    )
+    bins = (train_ids[rows][:, numbers].long() - lows - 1).double().numpy()
+    return 0.0 if follows(np.where(bins < 0, np.nan, bins), NEAR * USUAL) else USUAL
 
 
 class Jitter:
@@ -39,6 +59,10 @@ class Jitter:
             self.first[shared], self.length[shared] = len(ladder), len(shared)
             ladder += shared
         self.ladder = torch.tensor(ladder, dtype=torch.long)
+
+    def moves(self, low: int, size: int) -> bool:
+        """Whether any of these tokens moves."""
+        return bool((self.rung[low : low + size] >= 0).any())
 
     def moved(self, ids: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """`ids` (B, T) with value tokens moved by about `size` bins."""

@@ -25,13 +25,14 @@ from difflm.precision import mixed
 from difflm.ranks import Ranks
 from difflm.seeding import seeded
 from difflm.training.host import Host
-from difflm.training.jitter import Jitter
+from difflm.training.jitter import Jitter, usual_size
 from difflm.training.loop import Loop
 from difflm.training.stage import Plan
 
 NULL_SHARE = 0.1
 COLLAPSE_NATS = 0.5
 WORD_DROPOUT = 0.1
+TIED = "numbers follow from each other: they are not moved (vae.jitter)"
 PARTS = 4
 """Parts of like length that a batch of texts is cut into."""
 
@@ -66,9 +67,13 @@ def train_vae(
     jitter = None
     # Whoever reads text would be told another number than the decoder has to write.
     shared = isinstance(model.decoder, CompactDecoder) and isinstance(model.encoder, CompactEncoder)
-    if settings.jitter and shared:
+    if settings.jitter != 0 and shared:
         assert isinstance(model.decoder, CompactDecoder)
-        jitter = Jitter(model.decoder.codec, train["ids"], settings.jitter)
+        codec, ids = model.decoder.codec, train["ids"]
+        moved = settings.jitter or ranks.decided(lambda: usual_size(codec, ids))
+        jitter = Jitter(codec, ids, moved) if moved else None
+        if not moved:
+            host.on_progress({"event": "note", "stage": "vae", "text": TIED})
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
         n = len(rows)
