@@ -63,7 +63,7 @@ class VAEStageConfig(Section):
         None,
         ge=0,
         description="Bins that numbers are moved by in training, so that rows are not learned by heart; "
-        "empty: 1.5, or 0 where numbers follow from each other (compact decoder)",
+        "empty: 1.5, fading where numbers follow from each other (compact decoder)",
     )
     target_weight: float = Field(
         1.0,

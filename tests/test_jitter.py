@@ -8,7 +8,7 @@ import torch
 from difflm.formats.codec import PAD, FittedCodec
 from difflm.models.tokens import prepare_tokens
 from difflm.schema import Schema
-from difflm.training.jitter import USUAL, Jitter, usual_size
+from difflm.training.jitter import USUAL, Jitter
 from difflm.training.ties import follows
 
 ROWS = 12_000
@@ -83,8 +83,8 @@ def test_padding_stays_and_tables_without_numbers_pass(table: tuple[FittedCodec,
     assert (Jitter(own, tokens, 2.0).moved(tokens, torch.Generator()) == tokens).all()
 
 
-@pytest.mark.parametrize(("noise", "moved"), [(0.001, 0.0), (0.3, USUAL)])
-def test_numbers_that_follow_from_others_are_not_moved(noise: float, moved: float) -> None:
+@pytest.mark.parametrize(("noise", "undone"), [(0.001, True), (0.3, False)])
+def test_moves_undo_what_numbers_that_follow_from_others_say(noise: float, undone: bool) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 3000))
     total = a + noise * rng.normal(size=3000)
@@ -93,7 +93,19 @@ def test_numbers_that_follow_from_others_are_not_moved(noise: float, moved: floa
     schema = Schema.infer(frame)
     rows = schema.canonical(frame)
     codec = FittedCodec.fit(schema, rows)
-    assert usual_size(codec, prepare_tokens(codec, rows)["ids"]) == moved
+    ids = prepare_tokens(codec, rows)["ids"]
+    assert Jitter(codec, ids, USUAL).undoes(codec, ids) == undone
+
+
+def test_moves_fade(table: tuple[FittedCodec, torch.Tensor]) -> None:
+    codec, ids = table
+    jitter, x = Jitter(codec, ids, 2.0), value_slot(codec, "x")
+
+    def moved(share: float) -> float:
+        made = jitter.moved(ids, torch.Generator().manual_seed(0), share)
+        return float((made - ids)[:, x].abs().float().mean())
+
+    assert moved(1.0) > 1.5 * moved(0.5) > moved(0.0) == 0
 
 
 def test_a_table_without_two_numbers_has_nothing_that_follows() -> None:

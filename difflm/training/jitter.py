@@ -17,23 +17,9 @@ from difflm.training.ties import follows
 LEAST_BINS = 50
 """Fewer shared bins are coarse enough that a neighbour is another value."""
 USUAL, NEAR = 1.5, 2.0
-"""Bins of a move; and the moves within which a number must not follow from others, or none is moved."""
+"""Bins of a move; and the moves within which a number that follows from others is told from them."""
 ASKED_ROWS = 8_000
 """Rows that are looked at for that."""
-
-
-def usual_size(codec: FittedCodec, train_ids: torch.Tensor) -> float:
-    """Bins to move numbers by where nobody says: none where some follow from others (training/ties.py)."""
-    jitter = Jitter(codec, train_ids, USUAL)
-    numbers = [
-        place for place, slot in enumerate(codec.slots[: codec.fixed]) if jitter.moves(slot.lo, slot.size)
-    ]
-    lows = torch.tensor([codec.slots[place].lo for place in numbers])
-    rows = (
-        torch.randperm(len(train_ids), generator=torch.Generator().manual_seed(0))[:ASKED_ROWS].sort().values
-    )
-    bins = (train_ids[rows][:, numbers].long() - lows - 1).double().numpy()
-    return 0.0 if follows(np.where(bins < 0, np.nan, bins), NEAR * USUAL) else USUAL
 
 
 class Jitter:
@@ -60,13 +46,19 @@ class Jitter:
             ladder += shared
         self.ladder = torch.tensor(ladder, dtype=torch.long)
 
-    def moves(self, low: int, size: int) -> bool:
-        """Whether any of these tokens moves."""
-        return bool((self.rung[low : low + size] >= 0).any())
+    def undoes(self, codec: FittedCodec, train_ids: torch.Tensor) -> bool:
+        """Whether some number follows from others more closely than moves leave it (training/ties.py)."""
+        slots = codec.slots[: codec.fixed]
+        numbers = [n for n, slot in enumerate(slots) if (self.rung[slot.lo : slot.lo + slot.size] >= 0).any()]
+        lows = torch.tensor([slots[place].lo for place in numbers])
+        order = torch.randperm(len(train_ids), generator=torch.Generator().manual_seed(0))
+        some = train_ids[order[:ASKED_ROWS].sort().values]
+        bins = (some[:, numbers].long() - lows - 1).double().numpy()
+        return follows(np.where(bins < 0, np.nan, bins), NEAR * self.size)
 
-    def moved(self, ids: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """`ids` (B, T) with value tokens moved by about `size` bins."""
-        shift = (torch.randn(ids.shape, generator=generator) * self.size).round().long()
+    def moved(self, ids: torch.Tensor, generator: torch.Generator, share: float = 1.0) -> torch.Tensor:
+        """`ids` (B, T) with value tokens moved by about `share` of `size` bins."""
+        shift = (torch.randn(ids.shape, generator=generator) * (share * self.size)).round().long()
         coin = torch.rand(ids.shape, generator=generator)
         if not len(self.ladder):
             return ids

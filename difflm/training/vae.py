@@ -25,14 +25,15 @@ from difflm.precision import mixed
 from difflm.ranks import Ranks
 from difflm.seeding import seeded
 from difflm.training.host import Host
-from difflm.training.jitter import Jitter, usual_size
+from difflm.training.jitter import USUAL, Jitter
 from difflm.training.loop import Loop
+from difflm.training.optim import schedule
 from difflm.training.stage import Plan
 
 NULL_SHARE = 0.1
 COLLAPSE_NATS = 0.5
 WORD_DROPOUT = 0.1
-TIED = "numbers follow from each other: they are not moved (vae.jitter)"
+FADING = "numbers follow from each other: they are moved less and less (vae.jitter)"
 PARTS = 4
 """Parts of like length that a batch of texts is cut into."""
 
@@ -67,20 +68,22 @@ def train_vae(
     jitter = None
     # Whoever reads text would be told another number than the decoder has to write.
     shared = isinstance(model.decoder, CompactDecoder) and isinstance(model.encoder, CompactEncoder)
+    fading = False
     if settings.jitter != 0 and shared:
         assert isinstance(model.decoder, CompactDecoder)
         codec, ids = model.decoder.codec, train["ids"]
-        moved = settings.jitter or ranks.decided(lambda: usual_size(codec, ids))
-        jitter = Jitter(codec, ids, moved) if moved else None
-        if not moved:
-            host.on_progress({"event": "note", "stage": "vae", "text": TIED})
+        jitter = made = Jitter(codec, ids, settings.jitter or USUAL)
+        fading = settings.jitter is None and ranks.decided(lambda: made.undoes(codec, ids))
+    if fading:
+        host.on_progress({"event": "note", "stage": "vae", "text": FADING})
 
     def draw(rows: torch.Tensor, generator: torch.Generator) -> Batch:
         n = len(rows)
         uniform = torch.rand(3, n, generator=generator)
         batch = {k: v[rows] for k, v in train.items()}
         if jitter:
-            batch["ids"] = jitter.moved(batch["ids"], generator)
+            share = schedule(loop.course, 0.0) if fading else 1.0
+            batch["ids"] = jitter.moved(batch["ids"], generator, share)
         written = batch["text_ids" if "text_ids" in batch else "ids"]
         null = (uniform[2] < NULL_SHARE) & joint
         detailed = uniform[2] > 1 - settings.detail_share
