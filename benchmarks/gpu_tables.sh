@@ -22,8 +22,13 @@ one() {
     echo "50,000 rows in $((SECONDS - before)) s, start included"
 }
 
+started=() failed=0
 for table in "${tables[@]}"; do
     one "$table" > "$folder/${table##*/}.log" 2>&1 &
+    started+=($!)
 done
-wait
+for process in "${started[@]}"; do
+    wait "$process" || failed=1
+done
 grep -H -v "/50000 rows" "$folder"/*.log | sed "s|^$folder/||"
+exit $failed

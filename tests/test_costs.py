@@ -54,14 +54,14 @@ def test_what_is_planned_fits_into_the_limit(size: Size, speed: float, minutes: 
     assert trained + other < 60 * minutes or trained == pytest.approx(60 * minutes / 3)
     vae = plans["vae"]
     looking = vae.evaluations * evaluation_seconds(config, size, "vae") / speed
-    assert vae.seconds and (looking <= LOOKING_SHARE * vae.seconds or vae.evaluations <= LEAST_EVALUATIONS)
+    assert vae.seconds and (looking <= LOOKING_SHARE * vae.seconds or vae.evaluations == LEAST_EVALUATIONS)
     step = vae.batch_size * row_operations(config, size, "vae") / REFERENCE_RATE / speed
     assert vae.steps * step + looking < 1.6 * vae.seconds, "the smallest plan there is, on a slow machine"
 
 
 def test_evaluations_of_a_wide_table_do_not_take_the_time_of_its_training() -> None:
     common, wide = make_plans(STANDARD, ADULT)["vae"], make_plans(SHORT, WIDE, 0.4)["vae"]
-    assert common.evaluations == STANDARD.vae.evaluations > wide.evaluations >= 1
+    assert common.evaluations == STANDARD.vae.evaluations > wide.evaluations >= LEAST_EVALUATIONS
 
 
 def test_a_stage_too_short_to_be_looked_at_is_left_out_and_the_next_looks_once() -> None:

@@ -112,3 +112,6 @@ def test_a_table_without_two_numbers_has_nothing_that_follows() -> None:
     for columns in (0, 1):
         assert not follows(np.random.default_rng(0).random((2000, columns)), 1.0)
     assert not follows(np.tile(np.arange(300.0)[:, None], 2), 1.0), "too few rows to tell"
+    alike = np.tile(np.arange(3000.0)[:, None] // 15, 2)
+    for extra in (np.full(3000, np.nan), np.where(np.arange(3000) == 7, 1.0, np.nan), np.ones(3000)):
+        assert follows(np.column_stack([extra, alike]), 1.0)

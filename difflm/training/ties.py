@@ -30,11 +30,15 @@ def follows(bins: NDArray[np.float64], near: float) -> bool:
     for column in np.argsort(-alike.max(axis=1), kind="stable")[:ASKED]:
         if alike[column].max() < ALIKE:
             return False
-        others = [c for c in np.argsort(-alike[column], kind="stable") if c != column][:OTHERS]
         known = np.flatnonzero(~np.isnan(bins[:, column]))
         if len(known) < LEAST_ROWS:
             continue
         seen, unseen = known[::2], known[1::2]
+        # Trees cannot be grown by a column without two values.
+        nearest = np.argsort(-alike[column], kind="stable")
+        others = [c for c in nearest if c != column and _varies(bins[seen, c])][:OTHERS]
+        if not others:
+            continue
         trees = HistGradientBoostingRegressor(max_iter=80, early_stopping=False, random_state=0)
         trees.fit(bins[seen][:, others], bins[seen, column])
         error = np.abs(trees.predict(bins[unseen][:, others]) - bins[unseen, column])
@@ -43,9 +47,16 @@ def follows(bins: NDArray[np.float64], near: float) -> bool:
     return False
 
 
+def _varies(values: NDArray[np.float64]) -> bool:
+    known = values[~np.isnan(values)]
+    return len(known) > 0 and bool(known.min() < known.max())
+
+
 def _rank_correlations(bins: NDArray[np.float64]) -> NDArray[np.float64]:
     """Absolute correlations (k, k) of the columns with each other, 0 with themselves; NaN counts as the mean."""
-    centred = np.nan_to_num(bins - np.nanmean(bins, axis=0))
+    known = ~np.isnan(bins)
+    means = np.where(known, bins, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, bins - means, 0.0)
     spread = np.sqrt((centred**2).sum(axis=0))
     found = np.abs(centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-12)
     np.fill_diagonal(found, 0.0)
