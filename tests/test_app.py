@@ -78,6 +78,15 @@ def test_rows_written_during_training_are_judged_beside_real_ones(open_page: Ope
     assert "98% of them fit the schema" in said and "9.1 % (as many unseen real rows: 6.3 %)" in said
 
 
+@pytest.mark.parametrize("stages", [("lm", "vae"), ("vae",)])
+def test_a_training_without_stage_0_says_so(open_page: Open, root: Path, stages: tuple[str, ...]) -> None:
+    metrics = fake_run(root / "runs" / "busy", "running").path / "metrics.jsonl"
+    kept = [line for line in metrics.read_text().splitlines() if json.loads(line)["stage"] in stages]
+    metrics.write_text("\n".join(kept) + "\n")
+    said = words(open_page("train", run="busy"))
+    assert ("this training begins with the latent space" in said) == ("lm" not in stages)
+
+
 def test_collapse_is_said_in_words(open_page: Open, root: Path) -> None:
     fake_run(root / "runs" / "empty-latent", kl=0.2)
     at = open_page("train", run="empty-latent")

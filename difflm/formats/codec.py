@@ -54,7 +54,7 @@ class Slot:
 class FittedCodec:
     """Typed rows <-> token ids, with the limits that the grammar sets on each position.
 
-    In a value slot, token `lo` means missing (or, when encoding, a category never seen). In a text slot
+    `codes` are in the order in which a row is written. In a value slot, token `lo` means missing (or, when encoding, a category never seen). In a text slot
     the first tokens are missing, END and UNKNOWN, a character never seen.
     """
 
@@ -66,7 +66,8 @@ class FittedCodec:
         phrases: np.ndarray | None = None,
     ) -> None:
         self.schema, self.codes, self.texts = schema, codes, texts
-        self.discrete = [c for c in schema.columns if c.name in codes]
+        named = {c.name: c for c in schema.columns}
+        self.discrete = [named[name] for name in codes]
         self.textual = [c for c in schema.columns if c.name in texts]
         self.columns = [*self.discrete, *self.textual]
         self.slots: list[Slot] = []
@@ -89,10 +90,13 @@ class FittedCodec:
 
     @classmethod
     def fit(cls, schema: Schema, rows: pd.DataFrame, bins: int = 200, phrases: int = 10_000) -> FittedCodec:
-        """Tokens for canonical training `rows`, and at most so many phrases of the discrete columns."""
+        """Tokens for canonical training `rows`, and at most so many phrases of the discrete columns.
+
+        The target is written after all other discrete columns: what it is given them is what a model that learns
+        from the rows is after, and is best learned as that."""
         codes: dict[str, IntegerCode] = {}
         texts: dict[str, Tokenizer] = {}
-        for column in schema.columns:
+        for column in sorted(schema.columns, key=lambda c: c.name == schema.target):
             if column.kind in DISCRETE:
                 k, known = _integers(
                     column, rows[column.name], {v: i for i, v in enumerate(column.categories or [])}

@@ -174,7 +174,10 @@ def _panels(run: Run, curves: Curves, palette: Palette) -> None:
     columns = st.columns(3, gap="medium")
     with columns[0]:
         st.markdown("**1 · Language of the records**", help=f"{LM_LOSS}\n\n{COPY_LOSS}")
-        _chart(charts.language_panel(curves, palette), "panel-lm", "Language model loss")
+        if curves.last("lm", "train", "loss") is None and curves.last("vae", "train", "kl") is not None:
+            st.caption("Left out: this training begins with the latent space.")
+        else:
+            _chart(charts.language_panel(curves, palette), "panel-lm", "Language model loss")
     with columns[1]:
         st.markdown("**2 · Latent space**", help=f"{RECONSTRUCTION}\n\n{KL}\n\n{BETA}")
         if curves.last("vae", "train", "kl") is None:
