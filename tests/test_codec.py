@@ -1,5 +1,7 @@
 """Fitted tokens and their grammar: exact round trip, and nothing but valid rows from a random model."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,24 @@ def test_the_json_form_writes_the_same_tokens(fitted: tuple[Schema, pd.DataFrame
     schema, rows, codec = fitted
     again = FittedCodec.from_dict(schema, codec.to_dict())
     assert (again.encode(rows) == codec.encode(rows)).all()
+
+
+def test_the_target_is_written_last_and_stands_in_its_place() -> None:
+    frame = mixed_table(400)
+    schema = Schema.infer(frame, target="age")
+    rows = schema.canonical(frame)
+    codec = FittedCodec.fit(schema, rows, 200)
+    written = [column.name for column in codec.discrete]
+    assert written[-1] == "age" and len(set(written)) == len(written)
+    back = codec.decode(codec.encode(rows))
+    assert list(back.columns) == [name for name in schema.names if name in back]
+    assert (back["age"] == rows["age"]).all()
+    # Runs of before have the order of the table, and keep it.
+    data = codec.to_dict()
+    data["codes"] = {name: data["codes"][name] for name in schema.names if name in data["codes"]}
+    old = FittedCodec.from_dict(schema, json.loads(json.dumps(data)))
+    assert old.discrete[0].name == "age"
+    assert (old.decode(old.encode(rows))["age"] == rows["age"]).all()
 
 
 def test_every_token_lies_in_the_slot_of_its_position(

@@ -54,8 +54,9 @@ class Slot:
 class FittedCodec:
     """Typed rows <-> token ids, with the limits that the grammar sets on each position.
 
-    `codes` are in the order in which a row is written. In a value slot, token `lo` means missing (or, when encoding, a category never seen). In a text slot
-    the first tokens are missing, END and UNKNOWN, a character never seen.
+    `codes` are in the order in which a row is written. In a value slot, token `lo` means missing (or, when
+    encoding, a category never seen). In a text slot the first tokens are missing, END and UNKNOWN, a character
+    never seen.
     """
 
     def __init__(
