@@ -18,7 +18,7 @@ from difflm.seeding import seeded
 from difflm.training.guards import divergence, step_memory
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
-from difflm.training.shards import LossOf, Shards
+from difflm.training.shards import LossOf, Shards, mean_logs
 from difflm.training.stage import Cooling, Draw, Evaluate, Plan, Stateful
 from difflm.training.state import load_state, save_state
 
@@ -191,10 +191,7 @@ class Loop:
                 self.accelerator.backward(loss * share if share < 1 else loss)
             told.append((share, logs))
         self.ranks.add_gradients(self.trained)
-        if parts == 1:
-            return told[0][1]
-        seen = sum(share for share, _ in told)
-        return {key: sum(share * logs[key] for share, logs in told) / seen for key in told[0][1]}
+        return mean_logs(told)
 
     def _batch(self) -> torch.Tensor:
         """Row numbers of the step: a new permutation for each pass."""

@@ -71,6 +71,15 @@ class Shards:
         for number, parameter in enumerate(parameters):
             given = [grad for grads, _ in done if (grad := grads[number]) is not None]
             parameter.grad = sum(given[1:], start=given[0]) if given else None
-        return {
-            key: sum(s * logs[key] for s, (_, logs) in zip(sizes, done, strict=True)) for key in done[0][1]
-        }
+        return mean_logs([(size, logs) for size, (_, logs) in zip(sizes, done, strict=True)])
+
+
+def mean_logs(told: Sequence[tuple[float, Logs]]) -> Logs:
+    """Means of figures of parts of a batch by the parts' shares of its rows; a part may have nothing to say of one."""
+    if len(told) == 1:
+        return told[0][1]
+    means: Logs = {}
+    for name in dict.fromkeys(name for _, logs in told for name in logs):
+        having = [(share, logs[name]) for share, logs in told if name in logs]
+        means[name] = sum(share * value for share, value in having) / sum(share for share, _ in having)
+    return means

@@ -116,14 +116,16 @@ def train_vae(
         loss = (told.mean() + cost) / tokens_per_row
         clean = (sigma == 0) & ~null & ~detailed
         sums = ranks.sums((rec * clean).sum(), clean.sum(), detail_kl.sum(), detailed.sum())
+        # A small batch may have no row of a kind: it says nothing of it then, rather than nought.
+        rows_of = {"reconstruction": int(sums[1]), "detail_kl": int(sums[3])}
         logs = {
-            "reconstruction": sums[0].item() / max(int(sums[1]), 1),
+            "reconstruction": sums[0].item() / max(rows_of["reconstruction"], 1),
             "kl": mean_kl.item(),
-            "detail_kl": sums[2].item() / max(int(sums[3]), 1),
+            "detail_kl": sums[2].item() / max(rows_of["detail_kl"], 1),
             "beta": weight,
             "active": active_dimensions(ranks.mean(kl.detach().mean(dim=0), len(kl))[None]),
         }
-        return loss, logs
+        return loss, {name: value for name, value in logs.items() if rows_of.get(name, 1)}
 
     @torch.no_grad()
     def evaluate() -> dict[str, Any]:
