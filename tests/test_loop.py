@@ -15,7 +15,7 @@ from difflm.stage_sections import BetaConfig
 from difflm.training.host import Host, Stopped
 from difflm.training.loop import Loop
 from difflm.training.optim import schedule
-from difflm.training.shards import mean_logs
+from difflm.training.shards import mean_of_parts
 from difflm.training.stage import Plan
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
@@ -253,6 +253,6 @@ def test_memory_that_is_not_enough_names_a_smaller_batch(error: Exception, place
 
 def test_a_part_that_says_nothing_of_a_figure_does_not_count_as_nought() -> None:
     told = [(0.25, {"kl": 1.0, "reconstruction": 8.0}), (0.75, {"kl": 3.0})]
-    assert mean_logs(told) == {"kl": 2.5, "reconstruction": 8.0}
-    assert mean_logs([*told, (1.0, {"reconstruction": 3.0})])["reconstruction"] == 4.0
-    assert mean_logs(told[1:]) == {"kl": 3.0}
+    assert mean_of_parts(told) == {"kl": 2.5, "reconstruction": 8.0}
+    assert mean_of_parts([*told, (1.0, {"reconstruction": 3.0})])["reconstruction"] == 4.0
+    assert mean_of_parts(told[1:]) == {"kl": 3.0}

@@ -147,6 +147,17 @@ def test_saved_and_loaded_it_writes_the_same_rows(fitted: DiffLM, tmp_path: Path
     assert DiffLM.from_pretrained(fitted.run.path).sample(30, seed=2).equals(fitted.sample(30, seed=2))
 
 
+def test_steps_without_a_row_of_a_kind_say_nothing_of_it(tmp_path: Path) -> None:
+    small = {**TINY, "vae.batch_size": 4, "vae.epochs": 2, "lm.epochs": 1, "prior.kind": "gmm"}
+    model = DiffLM.fit(people(60), run=tmp_path / "run", preset="quick", overrides=small, time_limit=1)
+    assert model.run is not None
+    rows, _ = model.run.read_metrics()
+    steps = [r for r in rows if r["stage"] == "vae" and r.get("split") == "train"]
+    for name in ("reconstruction", "detail_kl"):
+        told = [r[name] for r in steps if name in r]
+        assert 0 < len(told) < len(steps) and all(value > 0 for value in told)
+
+
 def test_the_run_has_all_that_the_app_shows(fitted: DiffLM) -> None:
     run = fitted.run
     assert run is not None and run.status.state == "done"

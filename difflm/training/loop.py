@@ -18,7 +18,7 @@ from difflm.seeding import seeded
 from difflm.training.guards import divergence, step_memory
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
-from difflm.training.shards import LossOf, Shards, mean_logs
+from difflm.training.shards import LossOf, Shards, mean_of_parts
 from difflm.training.stage import Cooling, Draw, Evaluate, Plan, Stateful
 from difflm.training.state import load_state, save_state
 
@@ -191,7 +191,7 @@ class Loop:
                 self.accelerator.backward(loss * share if share < 1 else loss)
             told.append((share, logs))
         self.ranks.add_gradients(self.trained)
-        return mean_logs(told)
+        return mean_of_parts(told)
 
     def _batch(self) -> torch.Tensor:
         """Row numbers of the step: a new permutation for each pass."""

@@ -71,10 +71,10 @@ class Shards:
         for number, parameter in enumerate(parameters):
             given = [grad for grads, _ in done if (grad := grads[number]) is not None]
             parameter.grad = sum(given[1:], start=given[0]) if given else None
-        return mean_logs([(size, logs) for size, (_, logs) in zip(sizes, done, strict=True)])
+        return mean_of_parts([(size, logs) for size, (_, logs) in zip(sizes, done, strict=True)])
 
 
-def mean_logs(told: Sequence[tuple[float, Logs]]) -> Logs:
+def mean_of_parts(told: Sequence[tuple[float, Logs]]) -> Logs:
     """Means of figures of parts of a batch by the parts' shares of its rows; a part may have nothing to say of one."""
     if len(told) == 1:
         return told[0][1]
