@@ -16,7 +16,7 @@ from difflm.training.ties import follows
 
 LEAST_BINS = 50
 """Fewer shared bins are coarse enough that a neighbour is another value."""
-USUAL, NEAR = 1.5, 2.0
+USUAL, NEAR = 1.5, 3.0
 """Bins of a move; and the moves within which a number that follows from others is told from them."""
 ASKED_ROWS = 8_000
 """Rows that are looked at for that."""
