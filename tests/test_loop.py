@@ -15,6 +15,7 @@ from difflm.stage_sections import BetaConfig
 from difflm.training.host import Host, Stopped
 from difflm.training.loop import Loop
 from difflm.training.optim import schedule
+from difflm.training.pace import Pace
 from difflm.training.shards import mean_of_parts
 from difflm.training.stage import Plan
 
@@ -175,8 +176,8 @@ def test_evaluations_to_come_are_reckoned(seconds: float, steps: int) -> None:
     loop = make_loop(Host(rows.append), steps=1000, seconds=10.0, evaluations=4)
     while loop.step < loop.steps:
         loop.step, loop.seconds = loop.step + 1, loop.seconds + 0.009
-        if loop.progress >= (loop.evaluated + 1) / 4 - 1e-9:
-            loop.evaluated, loop.evaluating = loop.evaluated + 1, loop.evaluating + seconds
+        if loop.progress >= (loop.pace.evaluated + 1) / 4 - 1e-9:
+            loop.pace.count_evaluation(seconds)
             loop.seconds += seconds
         loop._keep_to_time()
     assert loop.step == pytest.approx(steps, rel=0.15) and loop.seconds < 11
@@ -189,6 +190,17 @@ def test_the_only_evaluation_is_reckoned_before_it_was_seen() -> None:
         loop.step, loop.seconds = loop.step + 1, loop.seconds + 0.009
         loop._keep_to_time()
     assert loop.seconds + 4.0 < 11 and loop.step == pytest.approx(667, rel=0.1)
+
+
+def test_steps_that_were_faster_than_planned_are_noticed_in_spite_of_busy_moments() -> None:
+    plan = make_loop(Host(), pace=0.03).plan
+    pace = Pace(plan)
+    pace.taken = [0.5] + [0.01] * 5
+    assert pace.faster == 0, "too few to tell"
+    pace.taken += [0.1] * 4 + [0.01] * 5
+    assert pace.faster == pytest.approx(3.0)
+    pace.plan = make_loop(Host()).plan
+    assert pace.faster == 0, "nothing was promised"
 
 
 def test_every_row_is_seen_once_a_pass() -> None:

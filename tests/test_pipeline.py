@@ -158,6 +158,26 @@ def test_steps_without_a_row_of_a_kind_say_nothing_of_it(tmp_path: Path) -> None
         assert 0 < len(told) < len(steps) and all(value > 0 for value in told)
 
 
+def test_a_machine_taken_for_slow_gets_more_steps_after_stage_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DIFFLM_SPEED", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("difflm.fitting.machine_speed", lambda device: 0.05)
+    timed = {**{k: v for k, v in TINY.items() if k != "vae.epochs"}, "prior.kind": "gmm"}
+
+    def steps(run: str) -> list[int]:
+        model = DiffLM.fit(people(), run=tmp_path / run, preset="quick", overrides=timed, time_limit=5)
+        assert model.run is not None
+        rows, _ = model.run.read_metrics()
+        assert any("steps take less time" in r.get("text", "") for r in rows)
+        return [r["of"] for r in rows if r["stage"] == "vae" and r.get("split") == "train"]
+
+    first = steps("first")
+    assert first[0] > 120, "a plan for that speed has fewer than half as many"
+    assert steps("second") == first, "the same table gets the same plan"
+
+
 def test_the_run_has_all_that_the_app_shows(fitted: DiffLM) -> None:
     run = fitted.run
     assert run is not None and run.status.state == "done"

@@ -19,7 +19,7 @@ from difflm.training.plan import (
     make_plans,
     with_leftover,
 )
-from difflm.training.speed import REFERENCE_SECONDS, machine_speed
+from difflm.training.speed import REFERENCE_SECONDS, machine_speed, speed_seen
 from difflm.training.speed import probe as real_probe
 
 ADULT = Size(29_304, 15.0)
@@ -137,6 +137,29 @@ def test_the_speed_of_a_machine_is_kept_unless_it_was_busy(
     with pytest.raises(ConfigError, match="DIFFLM_SPEED"):
         machine_speed(torch.device("cpu"))
     assert 0 < real_probe(torch.device("cpu"), 0.0) < 60
+
+
+def test_what_stage_0_took_is_kept_for_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DIFFLM_SPEED", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def seen(faster: float, work: str = "a table", state: Path | None = None) -> float:
+        return speed_seen(torch.device("cpu"), work, 0.5, faster, state)
+
+    assert seen(0.0) == 0.5, "nothing is known"
+    assert seen(0.6) == 0.5, "a slower stage 0 is the loop's affair"
+    assert seen(1.04) == 0.5, "what is planned with a little room is planned well"
+    run = tmp_path / "run" / "state"
+    faster = seen(1.6, state=run)
+    assert 0.5 * 1.6 * 0.95 / 1.05 <= faster <= 0.5 * 1.6 * 0.95
+    assert seen(1.55) == seen(1.0) == seen(0.0) == faster, "the same table gets the same plan"
+    assert seen(1.0, "another table") == 0.5
+    assert faster < seen(2.5) < seen(50.0) <= 1.5, (
+        "a clearly faster moment replaces it, and nothing beyond belief"
+    )
+    assert seen(2.5, state=run) == faster, "a run keeps its plan"
+    monkeypatch.setenv("DIFFLM_SPEED", "0.5")
+    assert seen(1.6, "a third") == 0.5
 
 
 def test_a_limit_of_seconds_keeps_a_third_of_itself_for_training() -> None:

@@ -6,10 +6,12 @@ A stage that is done leaves its state behind, so a second call goes on where the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 
 from difflm import ranks
@@ -34,6 +36,7 @@ from difflm.training.lm import train_lm
 from difflm.training.look import LOOKED_AT, Look
 from difflm.training.plan import LEAST_BATCH, make_plans, with_leftover
 from difflm.training.prior import Latents, train_prior
+from difflm.training.speed import speed_seen
 from difflm.training.vae import train_vae
 
 HELD_OUT = 2048
@@ -45,6 +48,7 @@ ENCODED_TOKENS = 2**16
 ALONE_TOKENS, LEAST_LOOKED = 2**15, 64
 """Tokens of the rows that the decoder alone is asked about, and so many rows at least."""
 NO_TIME = "the time limit has no room for stage 0; its time goes to stage 1"
+FASTER = "steps take less time than was reckoned: {now} instead of {before} of stage 1"
 CHECKED = 64
 """Records whose tokens are counted before a language model is loaded."""
 
@@ -93,7 +97,8 @@ def train_all(
     size = Size(len(train), tokens, model.decoder.weights)
     encoded = some_rows(len(train), latent_rows(config, size, speed), config.seed)
     device = accelerator.device.type
-    plans = make_plans(config.model_copy(update={"vae": fitting}), size, speed, device)
+    planned = partial(make_plans, config.model_copy(update={"vae": fitting}), size, device=device)
+    plans = planned(speed)
     if config.decoder.shard:
         # As many rows in every process: their passes through the layers go together.
         plans["vae"].batch_size -= plans["vae"].batch_size % (ranks.launched() * config.vae.accumulation)
@@ -103,7 +108,12 @@ def train_all(
     try:
         if isinstance(model.decoder, CompactDecoder):
             if plans["lm"].steps:
-                train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
+                faster = train_lm(config, plans["lm"], model.decoder, batch, held, host, accelerator)
+                speed = _seen(config, size, speed, faster, host, accelerator)
+                before, plans = plans, planned(speed)
+                if plans["vae"].steps > before["vae"].steps:
+                    text = FASTER.format(now=plans["vae"].steps, before=before["vae"].steps)
+                    host.on_progress({"event": "note", "stage": stage, "text": text})
             elif config.lm.share:
                 host.on_progress({"event": "note", "stage": stage, "text": NO_TIME})
             model.decoder.requires_grad_(config.decoder.joint)
@@ -122,6 +132,15 @@ def train_all(
         quick = MixturePrior.fit(latents[0][0], config.prior.components, config.seed)
         return Trained(model.eval(), codec, quick, latents[0], encoded, latents[1], stage)
     return Trained(model.eval(), codec, prior, latents[0], encoded, latents[1], None, tilt)
+
+
+def _seen(
+    config: Config, size: Size, speed: float, faster: float, host: Host, accelerator: Accelerator
+) -> float:
+    """The speed for stages 1 and 2 after a stage 0 whose steps went `faster` times as fast as `speed` had promised."""
+    work = f"{size.rows} rows of {size.tokens:.0f} tokens, {config.decoder.width} x {config.decoder.layers}"
+    seen = partial(speed_seen, accelerator.device, work, speed, faster, host.state)
+    return ranks.Ranks(accelerator).decided(seen)
 
 
 def check_decoder(config: Config, schema: Schema, rows: pd.DataFrame) -> None:

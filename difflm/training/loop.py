@@ -18,14 +18,13 @@ from difflm.seeding import seeded
 from difflm.training.guards import divergence, step_memory
 from difflm.training.host import Host, Stopped
 from difflm.training.optim import Average, make_optimizers, schedule
+from difflm.training.pace import Pace
 from difflm.training.shards import LossOf, Shards, mean_of_parts
 from difflm.training.stage import Cooling, Draw, Evaluate, Plan, Stateful
 from difflm.training.state import load_state, save_state
 
 SAVE_EVERY_SECONDS = 60.0
 REPORTS = 200
-CHECK_EVERY = 0.08
-"""Share of a stage between two looks at the clock."""
 
 
 class Loop:
@@ -61,11 +60,7 @@ class Loop:
             )
         threads = 1 if plan.accumulation > 1 else threads
         self.shards = Shards(whole, accelerator.device, self.ranks.count, threads)
-        self.steps, self.step, self.seconds, self.next_check = plan.steps, 0, 0.0, 0.0
-        self.looks = [(0, 0.0)]
-        """Step and seconds, without those of evaluations, at the last looks at the clock."""
-        self.evaluated, self.evaluating = 0, 0.0
-        """Evaluations of this process, and the seconds that they took."""
+        self.steps, self.step, self.seconds, self.pace = plan.steps, 0, 0.0, Pace(plan)
         self.best_score, self.bad, self.best_step = float("inf"), 0, 0
         self.best: dict[str, torch.Tensor] = {}
         self.cooling: Cooling | None = None
@@ -110,7 +105,7 @@ class Loop:
         # Machines may differ in the last digit of what a model begins with.
         self.ranks.share([p.data for p in self.module.parameters()])
         self.step, self.steps = self.ranks.agreed((self.step, self.steps))
-        self.looks = [(self.step, self.seconds)]
+        self.pace.begin(self.step, self.seconds)
         start = self.host.seconds - self.seconds
         self.module.train()
         with self.shards:
@@ -122,8 +117,10 @@ class Loop:
         saved, reported = self.host.seconds, 0
         next_evaluation = (self._evaluations_due + 1) / self.plan.evaluations
         while self.step < self.steps:
+            before = self.host.seconds
             logs = self._one_step()
             self.seconds = self.host.seconds - start
+            self.pace.taken.append(self.host.seconds - before)
             if self.progress * REPORTS >= reported + 1 or self.step == self.steps:
                 reported = int(self.progress * REPORTS)
                 self._report("train", self.ranks.mean_logs(logs))
@@ -132,8 +129,7 @@ class Loop:
                 before = self.host.seconds
                 if self._evaluate():
                     self.steps = self.step
-                self.evaluated += 1
-                self.evaluating += self.host.seconds - before
+                self.pace.count_evaluation(self.host.seconds - before)
                 self.seconds = self.host.seconds - start
             if self.ranks.main:
                 self._keep_to_time()
@@ -259,32 +255,15 @@ class Loop:
         self.host.on_progress({"event": "note", "stage": self.plan.stage, "text": text})
 
     def _keep_to_time(self) -> None:
-        """Plan fewer steps while this machine is more than a tenth slower than planned, up to the plan's again when it
-        recovers; asked now and then, by the pace since the look before the last and by what evaluations still take."""
-        limit = self.plan.seconds
-        if limit is None or self.step < min(20, self.plan.steps // 4) or self.progress < self.next_check:
+        """Take the steps that there is time for, and say so where they are others than before."""
+        steps = self.pace.steps(self.step, self.steps, self.seconds, self.cooling is not None)
+        if steps == self.steps:
             return
-        if self.step >= self.steps:
-            return  # evaluated for the last time: more steps would need another one
-        self.next_check = self.progress + CHECK_EVERY
-        step, seconds = self.looks[0]
-        stepping = self.seconds - self.evaluating
-        self.looks = [*self.looks[-1:], (self.step, stepping)]
-        pace = (stepping - seconds) / max(self.step - step, 1)
-        each = self.evaluating / self.evaluated if self.evaluated else self.plan.looking
-        looking = (self.plan.evaluations - self._evaluations_due) * each
-        expected = self.seconds + (self.steps - self.step) * pace + looking
-        left = max(limit - self.seconds, 0.0)
-        room = self.step + int(max(left - looking, left / 2) / pace)  # fewer steps, not an end in the middle
-        steps = min(room, self.plan.steps)
-        slower = expected > 1.1 * limit and steps < self.steps
-        faster = expected < 0.95 * limit and steps > self.steps and self.cooling is None
-        if slower or faster:
-            told = "slower than planned" if slower else "faster again"
-            told = f"{told}: {steps} instead of {self.steps} steps, to keep the time limit"
-            paced = {"stage": self.plan.stage, "steps": steps, "planned": self.plan.steps}
-            self.host.on_progress({"event": "pace", **paced, "text": told})
-            self.steps = steps
+        told = "slower than planned" if steps < self.steps else "faster again"
+        told = f"{told}: {steps} instead of {self.steps} steps, to keep the time limit"
+        paced = {"stage": self.plan.stage, "steps": steps, "planned": self.plan.steps}
+        self.host.on_progress({"event": "pace", **paced, "text": told})
+        self.steps = steps
 
     @torch.no_grad()
     def _finish(self) -> None:

@@ -1,8 +1,8 @@
 """From a time limit to steps, before training starts.
 
 The steps follow from the sizes of table and model and from the speed of the machine, which is measured once
-(training/speed.py): the same table and preset train the same on one machine. One that is busy with other work
-is cut back while it runs (Loop).
+(training/speed.py), and corrected once by what stage 0 took: the same table and preset train the same on one machine.
+One that is busy with other work is cut back while it runs (training/pace.py).
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def _language_plan(
     spent = max(seconds * speed - evaluations * looking, 0.5 * seconds * speed)
     length = 1 + config.lm.copy_share if stage == "lm" else 1.0
     cost = length * row_operations(config, size, stage)
-    steps = spent / max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
-    steps = min(steps, seconds / launched)
+    pace = max(STEP_SECONDS + batch * cost / REFERENCE_RATE, LEAST_STEP_SECONDS)
+    steps = min(spent / pace, seconds / launched)
     most = max(MOST_EPOCHS[stage] * size.rows / batch, ENOUGH_STEPS[stage])
     if stage == "lm" and not config.decoder.joint:
         most = float("inf")
@@ -113,6 +113,7 @@ def _language_plan(
         seed=config.seed,
         accumulation=vae.accumulation,
         seconds=None if epochs else seconds,
+        pace=max(pace / speed, launched),
         ema=vae.ema,
         evaluations=evaluations,
         looking=looking / speed,

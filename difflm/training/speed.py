@@ -3,6 +3,9 @@
 Measured with a few training steps of the product's own blocks, and kept in the user's cache: the same machine gets
 the same plan, and with it the same weights for a seed. Every training looks again for two seconds, and only a clearly
 higher figure replaces the old one, which then came from a busy moment. The variable DIFFLM_SPEED sets it.
+
+A few products say little of a machine that multiplies slowly and does all else as well as others: what stage 0 of a
+table took says more of the stages after it, and is kept for that table in the same way.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import platform
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -30,6 +34,8 @@ BUSY = 1.12
 """A figure beaten by more than this was taken while the machine did other work."""
 GRID = 1.05
 """Speeds are rounded to powers of this: what is less is noise."""
+ROOM, MOST_FASTER = 0.95, 3.0
+"""What is taken of a speed that steps were seen to have, so that the clock cuts nothing; and no more is believed."""
 
 
 def machine_speed(device: torch.device) -> float:
@@ -40,13 +46,36 @@ def machine_speed(device: torch.device) -> float:
             return max(float(given), 1e-3)
         except ValueError as error:
             raise ConfigError("a number in DIFFLM_SPEED, such as 1.0", repr(given)) from error
-    path, key = cache_folder() / "speed.json", _machine(device)
+    return _kept(_machine(device), GRID ** round(_grid(REFERENCE_SECONDS / probe(device))))
+
+
+def speed_seen(
+    device: torch.device, work: str, speed: float, faster: float, state: Path | None = None
+) -> float:
+    """The speed for the stages after stage 0 of `work` (a table and a model, in words), whose steps went `faster` times
+    as fast as `speed` had promised (0: not known). Slower ones change no plan: the loop keeps to its time. What a run
+    was planned by stays in the folder `state`."""
+    if "DIFFLM_SPEED" in os.environ:
+        return speed
+    path = None if state is None else state / "seen.json"
+    if path is not None and path.exists():
+        return float(read_json(path)["speed"])
+    seen = GRID ** math.floor(_grid(ROOM * min(faster, MOST_FASTER) * speed)) if faster else 0.0
+    seen = max(speed, _kept(f"{_machine(device)}: {work}", max(speed, seen)))
+    if path is not None:
+        make_folder(path.parent)
+        write_json(path, {"speed": seen})
+    return seen
+
+
+def _kept(key: str, now: float) -> float:
+    """What is kept under `key` in the user's cache; `now` where that is nothing, or clearly less."""
+    path = cache_folder() / "speed.json"
     try:
         known = read_json(path) if path.exists() else {}
     except DiffLMError:
         known = {}
     before = known.get(key)
-    now = _rounded(REFERENCE_SECONDS / probe(device))
     if not isinstance(before, float) or now > BUSY * before:
         known[key] = now
         with suppress(OSError, DiffLMError):  # a read-only home: measured again the next time
@@ -93,5 +122,5 @@ def _machine(device: torch.device) -> str:
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def _rounded(speed: float) -> float:
-    return float(GRID ** round(math.log(speed) / math.log(GRID)))
+def _grid(speed: float) -> float:
+    return math.log(speed) / math.log(GRID)

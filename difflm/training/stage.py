@@ -23,6 +23,8 @@ class Plan:
     seconds: float | None = None
     most_steps: float = float("inf")
     """More steps than these gain nothing, however much time another stage leaves."""
+    pace: float = 0.0
+    """Seconds that a step is reckoned to take, evaluations left out; 0 where nobody asks."""
     muon_lr: float | None = None
     warmup: float = 0.05
     weight_decay: float = 0.01
