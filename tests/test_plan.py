@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from difflm.config import Config
 from difflm.errors import ConfigError
+from difflm.training import fit
 from difflm.training.costs import Size, other_seconds
+from difflm.training.host import Host
 from difflm.training.plan import (
     ENOUGH_STEPS,
     LAUNCHED_SECONDS,
@@ -160,6 +163,17 @@ def test_what_stage_0_took_is_kept_for_its_table(tmp_path: Path, monkeypatch: py
     assert seen(2.5, state=run) == faster, "a run keeps its plan"
     monkeypatch.setenv("DIFFLM_SPEED", "0.5")
     assert seen(1.6, "a third") == 0.5
+
+
+def test_several_processes_are_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(fit, "speed_seen", lambda device, work, *rest: asked.append(work) or 1.0)
+    alone = SimpleNamespace(num_processes=1, process_index=0, device=torch.device("cpu"))
+    for count in ("1", "2", "8"):
+        monkeypatch.setenv("LOCAL_RANK", "0")
+        monkeypatch.setenv("WORLD_SIZE", count)
+        assert fit._seen(Config.from_preset("quick"), ADULT, 1.0, 1.0, Host(), alone) == 1.0
+    assert len(set(asked)) == 3, "what two processes reach together is not promised to one"
 
 
 def test_a_limit_of_seconds_keeps_a_third_of_itself_for_training() -> None:

@@ -139,6 +139,8 @@ def _seen(
 ) -> float:
     """The speed for stages 1 and 2 after a stage 0 whose steps went `faster` times as fast as `speed` had promised."""
     work = f"{size.rows} rows of {size.tokens:.0f} tokens, {config.decoder.width} x {config.decoder.layers}"
+    if ranks.launched() > 1:
+        work += f", {ranks.launched()} processes"  # `speed` is that of all together
     seen = partial(speed_seen, accelerator.device, work, speed, faster, host.state)
     return ranks.Ranks(accelerator).decided(seen)
 

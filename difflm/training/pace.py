@@ -36,7 +36,7 @@ class Pace:
 
     @property
     def faster(self) -> float:
-        """How many times as fast as planned steps were, by their faster half: other work only makes them slower. 0
+        """How many times as fast as planned steps were, by their fastest quarter: other work only makes them slower. 0
         where too few were seen to tell."""
         if len(self.taken) < LEAST_SEEN or not self.plan.pace:
             return 0.0
